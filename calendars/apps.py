@@ -1,0 +1,52 @@
+"""Hears what connections tell, and registers the schedules."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from django.apps import AppConfig
+from django.db import transaction
+from django.db.models.signals import post_migrate
+from django.utils.translation import gettext_lazy as _
+
+from integrations import signals
+
+if TYPE_CHECKING:
+    from integrations.models import CalendarConnection
+
+SCHEDULES = {"dispatch due connections": ("calendars.tasks.dispatch_due", 1)}
+
+
+class CalendarsConfig(AppConfig):
+    name = "calendars"
+    verbose_name = _("Calendars")
+
+    def ready(self) -> None:
+        signals.sync_requested.connect(wake_on_commit, dispatch_uid="calendars")
+        signals.disconnecting.connect(delete_meetings, dispatch_uid="calendars")
+        post_migrate.connect(register_schedules, sender=self, dispatch_uid="calendars")
+
+
+def wake_on_commit(sender: object, connection: CalendarConnection, **_: Any) -> None:
+    from calendars import tasks
+
+    # robust: a queue that cannot be reached must not cost the page; the next dispatch finds the row due anyway.
+    transaction.on_commit(partial(tasks.wake, connection.pk), robust=True)
+
+
+def delete_meetings(sender: object, connection: CalendarConnection, **_: Any) -> dict[str, int]:
+    from calendars.models import Meeting
+
+    return {"meetings": Meeting.objects.filter(connection=connection).delete()[0]}
+
+
+def register_schedules(sender: object, **_: Any) -> None:
+    """After migrate: ours are there, once each, and none that we no longer know; next runs are left alone."""
+    from django_q.models import Schedule
+
+    Schedule.objects.filter(func__startswith="calendars.").exclude(name__in=SCHEDULES).delete()
+    for name, (func, minutes) in SCHEDULES.items():
+        Schedule.objects.update_or_create(
+            name=name, defaults={"func": func, "schedule_type": Schedule.MINUTES, "minutes": minutes, "repeats": -1}
+        )

@@ -1,0 +1,127 @@
+"""Compares the meetings that are known with those that the calendar shows now, and plans what to write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from calendars.links import MeetingLink
+from integrations.events import RemoteEvent, Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What a sync writes of a meeting, and nothing else. ``version`` only says "look closer", so it is not compared."""
+
+    calendar_id: str
+    external_id: str
+    version: str = field(compare=False)
+    kind: str
+    series_id: str
+    ical_uid: str
+    original_start: datetime | None
+    subject: str
+    start: datetime
+    end: datetime
+    all_day: bool
+    start_date: date | None
+    end_date: date | None
+    cancelled: bool
+    private: bool
+    confidential: bool
+    response: str
+    show_as: str
+    is_organizer: bool
+    organizer_name: str
+    organizer_email: str
+    attendees: tuple[tuple[str, str, str, str], ...]
+    location: str
+    join_url: str
+    service: str
+
+
+def draft(event: RemoteEvent, link: MeetingLink | None) -> Draft:
+    return Draft(
+        calendar_id=event.calendar_id,
+        external_id=event.id,
+        version=event.version,
+        kind=event.kind.value,
+        series_id=event.series_id,
+        ical_uid=event.ical_uid,
+        original_start=event.original_start,
+        subject=event.subject,
+        start=event.start,
+        end=event.end,
+        all_day=event.all_day,
+        start_date=event.start_date,
+        end_date=event.end_date,
+        cancelled=event.cancelled,
+        private=event.private,
+        confidential=event.confidential,
+        response=event.response.value,
+        show_as=event.show_as.value,
+        is_organizer=event.is_organizer,
+        organizer_name=event.organizer.name,
+        organizer_email=event.organizer.address,
+        attendees=tuple((one.name, one.address, one.kind, one.response.value) for one in event.attendees),
+        location=event.location,
+        join_url=link.url if link else "",
+        service=link.service if link else "",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A meeting that is stored, by its primary key."""
+
+    pk: int
+    draft: Draft
+
+
+@dataclass(frozen=True, slots=True)
+class MergePlan:
+    create: tuple[Draft, ...] = ()
+    update: tuple[Known, ...] = ()
+    delete: tuple[Known, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        return not (self.create or self.update or self.delete)
+
+
+def plan_merge(known: Sequence[Known], drafts: Iterable[Draft], window: Window) -> MergePlan:
+    """Make what is known inside ``window`` equal to ``drafts``, which must be complete for it.
+
+    The same id is the same meeting. Else the same iCalendar UID and slot is the same meeting under a new id: a
+    mailbox that moved renames its events, and what a person decided about them must stay. Known meetings outside
+    the window are changed when they turn up, never deleted.
+    """
+    wanted = {one.external_id: one for one in drafts}
+    remaining = {one.draft.external_id: one for one in known}
+    pairs: list[tuple[Known, Draft]] = []
+    strangers: list[Draft] = []
+    for external_id, one in wanted.items():
+        match = remaining.pop(external_id, None)
+        if match:
+            pairs.append((match, one))
+        else:
+            strangers.append(one)
+    renamed = {_slot(one.draft): one for one in remaining.values() if one.draft.ical_uid}
+    create: list[Draft] = []
+    for one in strangers:
+        match = renamed.pop(_slot(one), None)
+        if match:
+            del remaining[match.draft.external_id]
+            pairs.append((match, one))
+        else:
+            create.append(one)
+    return MergePlan(
+        create=tuple(create),
+        update=tuple(Known(match.pk, one) for match, one in pairs if match.draft != one),
+        delete=tuple(one for one in remaining.values() if window.contains(one.draft.start, one.draft.end)),
+    )
+
+
+def _slot(one: Draft) -> tuple[str, str, datetime | None]:
+    return one.calendar_id, one.ical_uid, one.original_start

@@ -1,0 +1,182 @@
+"""One sync, told as a story: take the lease, poll, read the window, decide, apply, record."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from calendars import links, merge
+from calendars.models import Meeting
+from calendars.policy import LeftOut, SyncOptions, left_out
+from integrations.errors import ProviderError
+from integrations.events import CalendarClient, Listing, Window
+from integrations.models import CalendarConnection, LeaseLost
+from integrations.providers import open_calendar
+
+logger = logging.getLogger(__name__)
+
+RENEW_EVERY = timedelta(seconds=20)
+LOOK_AGAIN = timedelta(minutes=5)
+LONGEST_LOOK_BACK = timedelta(days=365)
+# So many known future meetings do not all vanish at once; fewer may.
+SUSPICIOUS = 5
+
+
+class InternalError(ProviderError):
+    """A bug of ours, as it is recorded on the connection."""
+
+    code = "INTERNAL"
+
+
+class Lease:
+    """A worker's right to one connection, renewed while it works: before requests, at most every 20 seconds."""
+
+    def __init__(self, connection: CalendarConnection, token: uuid.UUID, clock: Callable[[], datetime]) -> None:
+        self.connection, self.token, self._clock = connection, token, clock
+        self._renewed = clock()
+        connection.renew_lease(token, self._renewed)
+
+    def renew(self) -> None:
+        now = self._clock()
+        if now - self._renewed >= RENEW_EVERY:
+            self.connection.renew_lease(self.token, now)
+            self._renewed = now
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the calendar shows of a window, as drafts, and how much was left out of it."""
+
+    window: Window
+    drafts: tuple[merge.Draft, ...]
+    left_out: Counter[LeftOut]
+    unreadable: int
+    empty: bool
+
+
+def run(
+    pk: uuid.UUID,
+    token: uuid.UUID,
+    *,
+    clock: Callable[[], datetime] = timezone.now,
+    open_client: Callable[..., CalendarClient] = open_calendar,
+) -> None:
+    """Sync one claimed connection. A stale claim does nothing; an error is recorded on the row.
+
+    Only bugs are raised, after they were recorded.
+    """
+    connection = CalendarConnection.objects.filter(pk=pk, lease_token=token).first()
+    if connection is None:
+        return
+    try:
+        lease = Lease(connection, token, clock)
+        try:
+            _sync(connection, lease, clock, open_client)
+        except ProviderError as error:
+            logger.log(_level(error), "sync of %s: %s: %s", pk, type(error).__name__, error)
+            connection.record_failure(token, error, clock())
+        except LeaseLost:
+            raise
+        except Exception as exc:
+            connection.record_failure(token, InternalError(type(exc).__name__), clock())
+            raise
+    except LeaseLost:
+        logger.info("sync of %s: somebody else has it now", pk)
+
+
+def _sync(
+    connection: CalendarConnection,
+    lease: Lease,
+    clock: Callable[[], datetime],
+    open_client: Callable[..., CalendarClient],
+) -> None:
+    started = clock()
+    client = open_client(connection, lease.renew)
+    client.poll(connection.cursor)
+    window = window_of(connection, started)
+    listing = client.events(window)
+    known = Meeting.objects.known(connection)
+    reading = _decide(connection, window, listing)
+    plan = merge.plan_merge(known, reading.drafts, window)
+    if plan.delete and listing.pages > 1:
+        # Between two pages the calendar may have changed: what seems gone is asked for before it is believed.
+        ids = [one.draft.external_id for one in plan.delete]
+        listing.extend(event for event in client.find(ids) if window.contains(event.start, event.end))
+        reading = _decide(connection, window, listing)
+        plan = merge.plan_merge(known, reading.drafts, window)
+    if reading.empty and _suspicious(connection, known, started):
+        connection.record_emptied(lease.token, started, clock() + LOOK_AGAIN)
+        return
+    _apply(connection, lease, plan, reading, len(known), started, clock())
+
+
+def window_of(connection: CalendarConnection, now: datetime) -> Window:
+    """From a day ago, or from the last complete read where that is longer ago, to as far as Sally looks ahead."""
+    start = now - timedelta(days=settings.SYNC_DAYS_BACK)
+    if connection.last_synced_at:
+        start = min(start, max(connection.last_synced_at, now - LONGEST_LOOK_BACK))
+    return Window(start, now + timedelta(days=settings.SYNC_DAYS_AHEAD))
+
+
+def _decide(connection: CalendarConnection, window: Window, listing: Listing) -> Reading:
+    """Drop what the options exclude before anything else sees it."""
+    options = SyncOptions(private=connection.sync_private, only_online=connection.sync_only_online)
+    counts: Counter[LeftOut] = Counter()
+    drafts: list[merge.Draft] = []
+    for event in listing:
+        link = links.find_in_field(event)
+        reason = left_out(event, link, options)
+        if reason:
+            counts[reason] += 1
+        else:
+            drafts.append(merge.draft(event, link))
+    return Reading(window, tuple(drafts), counts, listing.unreadable, empty=not listing)
+
+
+def _suspicious(connection: CalendarConnection, known: list[merge.Known], now: datetime) -> bool:
+    """Whether a suddenly empty calendar is not to be believed yet: a broken answer looks just like that."""
+    upcoming = sum(one.draft.start > now for one in known)
+    confirmed = connection.emptied_at is not None and now - connection.emptied_at >= LOOK_AGAIN
+    return upcoming >= SUSPICIOUS and not confirmed
+
+
+def _apply(
+    connection: CalendarConnection,
+    lease: Lease,
+    plan: merge.MergePlan,
+    reading: Reading,
+    known: int,
+    started: datetime,
+    now: datetime,
+) -> None:
+    counts = {
+        "meeting_count": known + len(plan.create) - len(plan.delete),
+        "private_left_out": reading.left_out[LeftOut.PRIVATE],
+        "offline_left_out": reading.left_out[LeftOut.OFFLINE],
+        "unreadable_count": reading.unreadable,
+    }
+    with transaction.atomic():
+        # First, because it locks the row and fails when the lease is lost.
+        connection.record_success(lease.token, started=started, now=now, counts=counts)
+        Meeting.objects.apply(connection, plan, now)
+    if not plan.empty or reading.unreadable:
+        logger.info(
+            "sync of %s: %d new, %d changed, %d gone, %d unreadable",
+            connection.pk,
+            len(plan.create),
+            len(plan.update),
+            len(plan.delete),
+            reading.unreadable,
+        )
+
+
+def _level(error: ProviderError) -> int:
+    return logging.ERROR if type(error).__name__ in ("UnexpectedAnswer", "OperatorProblem") else logging.WARNING

@@ -1,0 +1,7 @@
+"""Addresses of the meetings."""
+
+from django.urls import path
+
+from calendars import views
+
+urlpatterns = [path("", views.agenda, name="meetings")]

@@ -1,0 +1,94 @@
+"""The Meetings page: what is coming up, by day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from calendars.models import Meeting
+from integrations.models import CalendarConnection
+from sally.models import User
+
+PAGE_SIZE = 200
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A meeting as it stands under one day: ``last_day`` is set where it ends on another than it begins."""
+
+    meeting: Meeting
+    began_earlier: bool
+    last_day: date | None
+
+
+@dataclass(frozen=True)
+class Day:
+    date: date
+    is_today: bool
+    entries: list[Entry]
+
+
+@require_GET
+@login_required
+def agenda(request: HttpRequest) -> HttpResponse:
+    """From today on, in the user's time zone. htmx gets only the part that changes."""
+    user = request.user
+    assert isinstance(user, User)  # noqa: S101 - for the type checker
+    page = _page_number(request.GET.get("page", ""))
+    zone = ZoneInfo(user.time_zone or "UTC")
+    now = timezone.now()
+    connections = list(CalendarConnection.objects.filter(owner=user))
+    first = (page - 1) * PAGE_SIZE
+    meetings = list(Meeting.objects.owned_by(user).upcoming(now, zone)[first : first + PAGE_SIZE + 1])
+    context = {
+        "connections": connections,
+        "first_sync": any(one.status == one.Status.CONNECTING and one.syncing for one in connections),
+        "troubled": [one for one in connections if one.problem],
+        "days": by_day(meetings[:PAGE_SIZE], now, zone),
+        "days_ahead": settings.SYNC_DAYS_AHEAD,
+        "zone": zone.key,
+        "page": page,
+        "next_page": page + 1 if len(meetings) > PAGE_SIZE else None,
+    }
+    whole = "calendars/agenda.html"
+    return render(request, "calendars/_agenda.html" if request.htmx else whole, context)  # type: ignore[attr-defined]
+
+
+def by_day(meetings: Iterable[Meeting], now: datetime, zone: ZoneInfo) -> list[Day]:
+    """Meetings under the day on which they begin in ``zone``; those that began earlier and still last, under today."""
+    today = now.astimezone(zone).date()
+    # An all-day meeting is stored at midnight UTC of its date, which may be another day in this zone: sort again.
+    in_order = sorted(
+        ((max(_first_day(one, zone), today), one) for one in meetings),
+        key=lambda pair: (pair[0], not pair[1].all_day, pair[1].start, pair[1].pk),
+    )
+    return [
+        Day(day, day == today, [_entry(one, zone, day) for _, one in pairs])
+        for day, pairs in groupby(in_order, key=itemgetter(0))
+    ]
+
+
+def _first_day(meeting: Meeting, zone: ZoneInfo) -> date:
+    return meeting.start_date or meeting.start.astimezone(zone).date()
+
+
+def _entry(meeting: Meeting, zone: ZoneInfo, day: date) -> Entry:
+    first = _first_day(meeting, zone)
+    # The end date of an all-day meeting is the day after its last.
+    last = meeting.end_date - timedelta(days=1) if meeting.end_date else meeting.end.astimezone(zone).date()
+    return Entry(meeting, began_earlier=first < day, last_day=last if last > first else None)
+
+
+def _page_number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and 0 < len(text) < 6 and int(text) else 1

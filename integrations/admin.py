@@ -1,0 +1,79 @@
+"""Connections in Django admin: how they fare, and what an admin may do about it. Secrets are not registered."""
+
+from __future__ import annotations
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from integrations.models import CalendarConnection
+from sally.admin import ForOrganization
+
+
+@admin.register(CalendarConnection)
+class ConnectionAdmin(ForOrganization):
+    organization_path = "owner__organization"
+    list_display = ["account_email", "owner", "provider_name", "status", "last_synced_at", "next_sync_at", "last_error"]
+    list_select_related = ["owner"]
+    list_filter = ["status", "provider"]
+    search_fields = ["account_email", "owner__email"]
+    actions = ["sync_now", "pause", "resume"]
+    fields = readonly_fields = (
+        "owner",
+        "provider_name",
+        "account_email",
+        "account_name",
+        "granted_scopes",
+        "status",
+        "last_synced_at",
+        "next_sync_at",
+        "last_error",
+        "last_error_at",
+        "failures",
+        "attempts",
+        "meeting_count",
+        "private_left_out",
+        "offline_left_out",
+        "unreadable_count",
+        "sync_private",
+        "sync_only_online",
+        "created_at",
+    )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False  # the person disconnects; deleting the user deletes all
+
+    @admin.display(description=_("provider"))
+    def provider_name(self, connection: CalendarConnection) -> str:
+        return str(connection.door.name)
+
+    @admin.action(description=_("Sync now"))
+    def sync_now(self, request: HttpRequest, queryset: QuerySet[CalendarConnection]) -> None:
+        able = [one for one in queryset if one.can_sync]
+        for connection in able:
+            connection.request_sync()
+        self._report(request, len(able))
+
+    @admin.action(description=_("Pause"))
+    def pause(self, request: HttpRequest, queryset: QuerySet[CalendarConnection]) -> None:
+        paused = queryset.exclude(status=CalendarConnection.Status.PAUSED)
+        count = paused.count()
+        for connection in paused:
+            connection.pause()
+        self._report(request, count)
+
+    @admin.action(description=_("Resume"))
+    def resume(self, request: HttpRequest, queryset: QuerySet[CalendarConnection]) -> None:
+        paused = list(queryset.filter(status=CalendarConnection.Status.PAUSED))
+        for connection in paused:
+            connection.restart()
+        self._report(request, len(paused))
+
+    def _report(self, request: HttpRequest, count: int) -> None:
+        text = ngettext("%(count)d connection changed.", "%(count)d connections changed.", count)
+        self.message_user(request, text % {"count": count}, messages.SUCCESS if count else messages.WARNING)

@@ -1,0 +1,85 @@
+"""What can go wrong with a provider: the class says what happens next, the code finds the words.
+
+    ProviderError
+    ├── Temporary             try again later, with a growing pause
+    │   ├── Unavailable       network, 5xx, a proxy's page, a truncated answer
+    │   ├── RateLimited       429: not before ``retry_after`` seconds
+    │   └── UnexpectedAnswer  readable but nonsensical; also logged as an error
+    ├── ReconnectNeeded       rests until the user acts
+    │   ├── PasswordRefused   never tried again by itself: directories lock accounts
+    │   ├── PermissionMissing
+    │   ├── ApprovalNeeded
+    │   └── WrongDoor         a mailbox of another kind
+    ├── SignInCancelled       the person said no at the provider's page
+    ├── CursorExpired         start again without the cursor, at once
+    └── OperatorProblem       Sally's administrator has to act
+
+``code`` is stable, short and free of secrets: it is stored, shown small beside the words of
+``integrations.problems`` and quoted to support. ``detail`` is for the log only.
+"""
+
+
+class ProviderError(Exception):
+    code = "PROVIDER"
+
+    def __init__(self, detail: str = "", *, code: str = "") -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.code = code or type(self).code
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.detail}" if self.detail else self.code
+
+
+class Temporary(ProviderError):
+    code = "TEMP"
+
+
+class Unavailable(Temporary):
+    code = "NET-1"
+
+
+class RateLimited(Temporary):
+    """``retry_after`` is in seconds, 0 where the provider named none."""
+
+    code = "RATE"
+
+    def __init__(self, detail: str = "", *, retry_after: float = 0.0) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+class UnexpectedAnswer(Temporary):
+    code = "ANSWER"
+
+
+class ReconnectNeeded(ProviderError):
+    code = "SIGNIN-1"
+
+
+class PasswordRefused(ReconnectNeeded):
+    code = "PASSWORD"
+
+
+class PermissionMissing(ReconnectNeeded):
+    code = "PERMISSION"
+
+
+class ApprovalNeeded(ReconnectNeeded):
+    code = "APPROVAL"
+
+
+class WrongDoor(ReconnectNeeded):
+    code = "DOOR"
+
+
+class SignInCancelled(ProviderError):
+    code = "CANCELLED"
+
+
+class CursorExpired(ProviderError):
+    code = "CURSOR"
+
+
+class OperatorProblem(ProviderError):
+    code = "OPERATOR"

@@ -1,0 +1,83 @@
+"""The one transport: time limits, TLS trust, Retry-After, and failures translated into ``integrations.errors``.
+
+msal and the Graph client both send through ``Session``.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import logging
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import requests
+from django.conf import settings
+
+from integrations.errors import RateLimited, Unavailable
+
+logger = logging.getLogger(__name__)
+
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 30.0
+
+
+class Session(requests.Session):
+    """A requests session that trusts only its own settings and never waits for ever.
+
+    ``trust_env`` is off: otherwise proxy variables and ``.netrc`` apply, and ``REQUESTS_CA_BUNDLE`` silently beats
+    ``verify`` (https://github.com/psf/requests/issues/3829). ``before_each`` runs before every request.
+    """
+
+    def __init__(self, before_each: Callable[[], None] = lambda: None) -> None:
+        super().__init__()
+        self.trust_env = False
+        self.verify = settings.CA_BUNDLE or True
+        self.before_each = before_each
+
+    def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
+        self.before_each()
+        kwargs.setdefault("timeout", (CONNECT_SECONDS, READ_SECONDS))
+        kwargs.setdefault("allow_redirects", False)
+        return super().request(method, url, *args, **kwargs)
+
+
+def send(session: Session, method: str, url: str, **kwargs: Any) -> requests.Response:
+    """Send one request and read the answer whole. Raises ``Unavailable`` and ``RateLimited``; 4xx is the caller's."""
+    try:
+        response = session.request(method, url, **kwargs)
+    except requests.RequestException as exc:
+        raise Unavailable(f"{method} {_place(url)}: {type(exc).__name__}") from exc
+    check(response.status_code, response.headers, f"{method} {_place(url)}")
+    return response
+
+
+def check(status: int, headers: Mapping[str, str], what: str) -> None:
+    """Raise for the answers that mean the same everywhere: 429 and 5xx."""
+    if status == 429:
+        raise RateLimited(f"{what}: 429", retry_after=retry_after(headers))
+    if status >= 500:
+        wait = retry_after(headers)
+        if wait:
+            raise RateLimited(f"{what}: {status}", retry_after=wait)
+        raise Unavailable(f"{what}: {status}")
+
+
+def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float:
+    """Seconds to wait, 0 where none are named. The header is a number (Graph sends fractions too) or an HTTP date."""
+    value = next((text for name, text in headers.items() if name.lower() == "retry-after"), "").strip()
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            then = email.utils.parsedate_to_datetime(value)
+        except ValueError:
+            return 0.0
+        then = then if then.tzinfo else then.replace(tzinfo=UTC)
+        seconds = (then - (now or datetime.now(UTC))).total_seconds()
+    return min(max(seconds, 0.0), 86400.0) if seconds == seconds else 0.0  # NaN is unequal to itself
+
+
+def _place(url: str) -> str:
+    """An address without its query, which may hold tokens and ids."""
+    return url.partition("?")[0]

@@ -1,0 +1,377 @@
+"""Connections to calendars: whose, how they fare and when they are next read; their secrets; sign-ins under way."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import random
+import secrets
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.db import models, transaction
+from django.db.models import Case, F, Q, When
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from integrations import problems, signals
+from integrations.errors import CursorExpired, OperatorProblem, ProviderError, RateLimited, ReconnectNeeded
+from integrations.fields import EncryptedJSONField, seal
+from integrations.providers import PROVIDERS, Provider
+from sally.models import User
+
+if TYPE_CHECKING:
+    from integrations.oauth import SignedIn
+
+logger = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=60)
+# A connection that was claimed this often and never came back may be killing its workers: it waits an hour.
+MOST_ATTEMPTS = 5
+POISONED_PAUSE = timedelta(hours=1)
+FIRST_PAUSE = timedelta(minutes=1)
+LONGEST_PAUSE = timedelta(hours=1)
+OPERATOR_PAUSE = timedelta(minutes=15)
+# A first hiccup is none of the user's business.
+FAILURES_SHOWN = 3
+SIGN_IN_LASTS = timedelta(minutes=15)
+
+
+class LeaseLost(Exception):
+    """Another worker has the connection now, or it is gone; whatever this one found out must not be written."""
+
+
+class ConnectionQuerySet(models.QuerySet["CalendarConnection"]):
+    def due(self, now: datetime) -> ConnectionQuerySet:
+        """Connections whose time has come and that nobody is working on."""
+        return self.filter(
+            Q(lease_until=None)
+            | Q(lease_until__lt=now, attempts__lt=MOST_ATTEMPTS)
+            | Q(lease_until__lt=now - POISONED_PAUSE),
+            status__in=[CalendarConnection.Status.CONNECTING, CalendarConnection.Status.CONNECTED],
+            next_sync_at__lte=now,
+            owner__is_active=True,
+        )
+
+    def claim(self, now: datetime, *, limit: int) -> tuple[list[uuid.UUID], uuid.UUID]:
+        """Lease up to ``limit`` of these connections to one token; counts the attempt before any work is done."""
+        token = uuid.uuid4()
+        with transaction.atomic():
+            free = self.select_for_update(skip_locked=True, of=("self",)).order_by("next_sync_at")
+            claimed = list(free.values_list("pk", flat=True)[:limit])
+            if claimed:
+                CalendarConnection.objects.filter(pk__in=claimed).update(
+                    lease_until=now + LEASE, lease_token=token, attempts=F("attempts") + 1
+                )
+        return claimed, token
+
+    def idle(self, now: datetime) -> ConnectionQuerySet:
+        """Connections that may be read now, due or not: nobody works on them and nothing stops them."""
+        return self.filter(
+            Q(lease_until=None) | Q(lease_until__lt=now),
+            status__in=[CalendarConnection.Status.CONNECTING, CalendarConnection.Status.CONNECTED],
+        )
+
+    def connect(self, owner: User, provider: str, account: SignedIn) -> CalendarConnection:
+        """Create the connection, or heal the one that exists: same row, same options, same meetings."""
+        with transaction.atomic():
+            connection, _created = self.update_or_create(
+                owner=owner,
+                provider=provider,
+                account_id=account.account_id,
+                defaults={
+                    "account_email": account.email,
+                    "account_name": account.name,
+                    "granted_scopes": list(account.scopes),
+                    "failures": 0,
+                    "attempts": 0,
+                    "last_error": "",
+                    "last_error_kind": "",
+                    # A sync that still runs with the old token loses its lease, and with it its right to write.
+                    "lease_token": None,
+                    "lease_until": None,
+                },
+            )
+            ConnectionSecret.objects.replace(connection, {"cache": account.cache})
+            connection.restart()
+        return connection
+
+
+class CalendarConnection(models.Model):
+    """One calendar account of one person, and everything about its syncing but the secret."""
+
+    class Status(models.TextChoices):
+        CONNECTING = "connecting", _("Connecting")
+        CONNECTED = "connected", _("Connected")
+        NEEDS_ATTENTION = "needs_attention", _("Needs attention")
+        PAUSED = "paused", _("Paused")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(User, models.CASCADE, verbose_name=_("owner"), related_name="+")
+    provider = models.CharField(_("provider"), max_length=30)
+    account_id = models.CharField(max_length=200, editable=False)
+    account_email = models.CharField(_("account"), max_length=320)
+    account_name = models.CharField(_("account name"), max_length=300, blank=True)
+    granted_scopes = models.JSONField(_("granted permissions"), default=list)
+
+    sync_private = models.BooleanField(_("Sync private appointments"), default=False)
+    sync_only_online = models.BooleanField(_("Sync only online meetings"), default=False)
+
+    status = models.CharField(_("state"), max_length=20, choices=Status.choices, default=Status.CONNECTING)
+    next_sync_at = models.DateTimeField(_("next sync"), null=True, blank=True)
+    last_synced_at = models.DateTimeField(_("last sync"), null=True, blank=True)
+    last_error = models.CharField(_("last error"), max_length=60, blank=True)
+    last_error_kind = models.CharField(max_length=40, blank=True, editable=False)
+    last_error_at = models.DateTimeField(_("last error at"), null=True, blank=True)
+    failures = models.PositiveIntegerField(_("failures in a row"), default=0)
+    attempts = models.PositiveIntegerField(_("attempts since the last answer"), default=0)
+    lease_until = models.DateTimeField(null=True, blank=True, editable=False)
+    lease_token = models.UUIDField(null=True, blank=True, editable=False)
+    cursor = models.TextField(blank=True, editable=False)
+    emptied_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    meeting_count = models.PositiveIntegerField(_("meetings"), default=0)
+    private_left_out = models.PositiveIntegerField(_("private appointments left out"), default=0)
+    offline_left_out = models.PositiveIntegerField(_("meetings without a link left out"), default=0)
+    unreadable_count = models.PositiveIntegerField(_("unreadable events"), default=0)
+    created_at = models.DateTimeField(_("connected at"), default=timezone.now, editable=False)
+
+    objects = ConnectionQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("calendar connection")
+        verbose_name_plural = _("calendar connections")
+        ordering = ["created_at"]
+        constraints = [models.UniqueConstraint(fields=["owner", "provider", "account_id"], name="one_per_account")]
+        indexes = [models.Index(fields=["next_sync_at"], name="connection_due")]
+
+    def __str__(self) -> str:
+        return self.account_email
+
+    @property
+    def door(self) -> Provider:
+        return PROVIDERS[self.provider]
+
+    @property
+    def secret(self) -> ConnectionSecret:
+        """The secret's row. Raises ``ConnectionSecret.DoesNotExist``."""
+        cached: ConnectionSecret | None = self.__dict__.get("_secret")
+        if cached is None:
+            cached = self.__dict__["_secret"] = ConnectionSecret.objects.get(pk=self.pk)
+        return cached
+
+    @property
+    def can_sync(self) -> bool:
+        return self.status in (self.Status.CONNECTING, self.Status.CONNECTED)
+
+    @property
+    def syncing(self) -> bool:
+        """Whether the page should keep looking: the first read is under way, or a sync was asked for or runs."""
+        if not self.can_sync:
+            return False
+        now = timezone.now()
+        waiting = self.next_sync_at is not None and self.next_sync_at <= now
+        running = self.lease_until is not None and self.lease_until > now
+        first = self.status == self.Status.CONNECTING and self.failures == 0
+        return first or running or (waiting and self.failures == 0)
+
+    @property
+    def problem(self) -> problems.Problem | None:
+        """What the user should read about the last error, if anything."""
+        shown = self.status == self.Status.NEEDS_ATTENTION or self.failures >= FAILURES_SHOWN
+        operator = self.last_error_kind == OperatorProblem.__name__
+        return problems.find(self.last_error_kind, self.last_error) if shown or operator else None
+
+    # -- what makes it sync ---------------------------------------------------------------------------------------
+
+    def request_sync(self, now: datetime | None = None) -> None:
+        """Make the connection due and wake the calendar; also while a sync runs, which may have read too early."""
+        self.next_sync_at = now or timezone.now()
+        self.save(update_fields=["next_sync_at"])
+        signals.sync_requested.send(CalendarConnection, connection=self)
+
+    def restart(self) -> None:
+        """Back to work: after a reconnect, or when an admin resumes it."""
+        synced = self.last_synced_at is not None
+        self.status = self.Status.CONNECTED if synced else self.Status.CONNECTING
+        self.failures = self.attempts = 0
+        self.save(update_fields=["status", "failures", "attempts"])
+        self.request_sync()
+
+    def pause(self) -> None:
+        self.status, self.next_sync_at = self.Status.PAUSED, None
+        self.save(update_fields=["status", "next_sync_at"])
+
+    def disconnect(self) -> dict[str, int]:
+        """Delete the connection, its secret and all that hangs on it; returns what was deleted, by name."""
+        with transaction.atomic():
+            # The lock makes a running sync wait and then find its lease gone, instead of writing orphans.
+            CalendarConnection.objects.filter(pk=self.pk).update(lease_token=None)
+            counts: dict[str, int] = {}
+            for _receiver, deleted in signals.disconnecting.send(CalendarConnection, connection=self):
+                counts |= deleted  # type: ignore[arg-type]  # receivers return counts by name
+            ConnectionSecret.objects.filter(pk=self.pk).delete()
+            SignIn.objects.filter(user_id=self.owner_id, provider=self.provider).delete()
+            self.delete()
+        logger.info("connection %s disconnected: %s", self.pk, counts)
+        return counts
+
+    # -- what one sync does to it; every write demands the lease --------------------------------------------------
+
+    def _leased(self, token: uuid.UUID) -> models.QuerySet[CalendarConnection]:
+        return CalendarConnection.objects.filter(pk=self.pk, lease_token=token)
+
+    def renew_lease(self, token: uuid.UUID, now: datetime) -> None:
+        """Take or keep the lease for another minute. Raises ``LeaseLost``."""
+        if not self._leased(token).update(lease_until=now + LEASE):
+            raise LeaseLost
+
+    def record_success(self, token: uuid.UUID, *, started: datetime, now: datetime, counts: Mapping[str, int]) -> None:
+        """Part of the transaction that writes the meetings, and its first statement. Raises ``LeaseLost``."""
+        self._record(
+            token,
+            **counts,
+            status=self.Status.CONNECTED,
+            last_synced_at=started,
+            # A wish for another sync that came while this one ran is still open.
+            next_sync_at=Case(When(next_sync_at__gt=started, then=F("next_sync_at")), default=now + _interval()),
+            failures=0,
+            last_error="",
+            last_error_kind="",
+            emptied_at=None,
+        )
+
+    def record_emptied(self, token: uuid.UUID, now: datetime, look_again: datetime) -> None:
+        """The calendar looks empty all of a sudden: believe nothing yet, look again."""
+        self._record(token, emptied_at=self.emptied_at or now, next_sync_at=look_again)
+
+    def record_failure(self, token: uuid.UUID, error: ProviderError, now: datetime) -> None:
+        """Let the error's class decide the state and the next try. Raises ``LeaseLost``."""
+        changes: dict[str, Any] = {
+            "failures": self.failures + 1,
+            "last_error": error.code[:60],
+            "last_error_kind": type(error).__name__,
+            "last_error_at": now,
+        }
+        if isinstance(error, ReconnectNeeded):
+            changes |= {"status": self.Status.NEEDS_ATTENTION, "next_sync_at": None}
+        elif isinstance(error, OperatorProblem):
+            changes |= {"next_sync_at": now + OPERATOR_PAUSE}
+        elif isinstance(error, CursorExpired) and self.failures == 0:
+            changes |= {"cursor": "", "next_sync_at": now}
+        else:
+            at_least = timedelta(seconds=error.retry_after if isinstance(error, RateLimited) else 0)
+            changes |= {"next_sync_at": now + max(_pause(self.failures + 1), at_least)}
+        self._record(token, **changes)
+
+    def _record(self, token: uuid.UUID, **changes: Any) -> None:
+        if not self._leased(token).update(lease_until=None, lease_token=None, attempts=0, **changes):
+            raise LeaseLost
+
+
+def _interval() -> timedelta:
+    """SYNC_EVERY with a tenth of jitter, so that connections made together do not stay together."""
+    return timedelta(minutes=settings.SYNC_EVERY) * random.uniform(0.9, 1.1)  # noqa: S311 - not a secret
+
+
+def _pause(failures: int) -> timedelta:
+    doubled = min(FIRST_PAUSE * (1 << min(failures - 1, 10)), LONGEST_PAUSE)
+    return doubled * random.uniform(0.8, 1.2)  # noqa: S311 - not a secret
+
+
+class SecretQuerySet(models.QuerySet["ConnectionSecret"]):
+    def replace(self, connection: CalendarConnection, payload: Mapping[str, Any]) -> None:
+        """A new secret in place of any old one; whoever still holds the old one can no longer save it."""
+        generation = (self.filter(pk=connection.pk).values_list("generation", flat=True).first() or 0) + 1
+        self.update_or_create(pk=connection.pk, defaults={"payload": dict(payload), "generation": generation})
+        connection.__dict__.pop("_secret", None)
+
+
+class ConnectionSecret(models.Model):
+    """What opens the account: msal's token cache. In a row of its own, so that no list of connections loads it."""
+
+    connection = models.OneToOneField(CalendarConnection, models.CASCADE, primary_key=True, related_name="+")
+    payload = EncryptedJSONField()
+    generation = models.PositiveIntegerField(default=1)
+
+    objects = SecretQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"secret of {self.pk}"
+
+    def keep(self, payload: Mapping[str, Any]) -> None:
+        """Save a rotated token, unless a reconnect has put a newer secret here. Raises ``LeaseLost``."""
+        mine = ConnectionSecret.objects.filter(pk=self.pk, generation=self.generation)
+        if not mine.update(payload=seal(dict(payload), self.pk)):
+            raise LeaseLost
+        self.payload = dict(payload)
+
+
+class SignInQuerySet(models.QuerySet["SignIn"]):
+    def begin(self, user: User, provider: str, *, redirect_uri: str, login_hint: str = "") -> SignIn:
+        """Start a sign-in at the provider. Raises ``ProviderError``; then nothing is stored."""
+        now = timezone.now()
+        state = secrets.token_urlsafe(32)
+        flow = PROVIDERS[provider].begin(redirect_uri=redirect_uri, state=state, login_hint=login_hint)
+        self.filter(user=user, expires_at__lt=now).delete()
+        return self.create(
+            user=user, provider=provider, state_digest=_digest(state), flow=flow, expires_at=now + SIGN_IN_LASTS
+        )
+
+    def take(self, user: User, state: str) -> SignIn | None:
+        """The person's own open sign-in with this state, which is thereby used up; else None."""
+        now = timezone.now()
+        open_ones = self.filter(user=user, state_digest=_digest(state), used_at=None, expires_at__gt=now)
+        sign_in = open_ones.first()
+        if sign_in is None or not open_ones.update(used_at=now):
+            return None
+        return sign_in
+
+
+class SignIn(models.Model):
+    """A sign-in under way: what must come back from the provider, for whom, once."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(User, models.CASCADE, related_name="+")
+    provider = models.CharField(max_length=30)
+    state_digest = models.CharField(max_length=64, unique=True)
+    flow = EncryptedJSONField()
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True, blank=True)
+    outcome = models.CharField(max_length=60, blank=True)
+
+    objects = SignInQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"sign-in {self.pk}"
+
+    @property
+    def address(self) -> str:
+        """Where the person goes now."""
+        return str(self.flow["auth_uri"])
+
+    def finish(self, answer: Mapping[str, str]) -> CalendarConnection:
+        """Redeem the provider's answer and connect. Raises ``ProviderError``; then no connection is stored."""
+        try:
+            account = PROVIDERS[self.provider].finish(self.flow, answer)
+        except ProviderError as error:
+            self._close(error.code)
+            raise
+        connection = CalendarConnection.objects.connect(self.user, self.provider, account)
+        self._close("connected")
+        return connection
+
+    def _close(self, outcome: str) -> None:
+        self.outcome, self.flow = outcome[:60], {}  # the verifier and nonce are of no use any more
+        self.save(update_fields=["outcome", "flow"])
+
+
+def _digest(state: str) -> str:
+    return hashlib.sha256(state.encode("utf-8", "replace")).hexdigest()
+
+
+SEALED: Sequence[tuple[type[models.Model], str]] = ((ConnectionSecret, "payload"), (SignIn, "flow"))

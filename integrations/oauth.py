@@ -1,0 +1,259 @@
+"""Sign-in at Microsoft, and the tokens that come of it: the only module that knows msal.
+
+What msal 1.39 does not do is done here: it decodes the id token without checking issuer, audience or expiry
+(https://github.com/AzureAD/microsoft-authentication-library-for-python/issues/911), and it raises four kinds of
+exceptions, which become ``integrations.errors``.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msal
+import requests
+from django.conf import settings
+
+from integrations.errors import (
+    ApprovalNeeded,
+    OperatorProblem,
+    PermissionMissing,
+    ProviderError,
+    RateLimited,
+    ReconnectNeeded,
+    SignInCancelled,
+    Unavailable,
+    UnexpectedAnswer,
+)
+from integrations.http import Session, check
+
+# msal recommends form_post. A form post from another site arrives without SameSite=Lax cookies, so without the
+# session that the callback must belong to; the query form keeps them.
+warnings.filterwarnings("ignore", message="response_mode='form_post'", category=UserWarning)
+
+# msal adds these by itself and refuses to be given them.
+SIGN_IN_SCOPES = frozenset({"openid", "profile", "offline_access", "email"})
+_DISCOVERY_SECONDS = 24 * 3600.0
+T = TypeVar("T")
+_discovered: dict[str, tuple[float, requests.Response]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """Who signed in. ``account_id`` is msal's home_account_id (uid.utid), which never changes; the address may."""
+
+    account_id: str
+    email: str
+    name: str
+    scopes: tuple[str, ...]
+    cache: str = field(repr=False)
+
+
+def begin(scopes: Sequence[str], *, authority: str, redirect_uri: str, state: str, login_hint: str) -> dict[str, Any]:
+    """A sign-in under way: what ``finish`` needs later, and in ``auth_uri`` where the person goes now.
+
+    Raises ``Temporary`` and ``OperatorProblem``.
+    """
+    app = _app(authority, msal.SerializableTokenCache(), Session())
+    # Entra refuses login_hint together with prompt=select_account (entra-docs, v2-oauth2-auth-code-flow).
+    choice = {"login_hint": login_hint} if login_hint else {"prompt": "select_account"}
+    asked = [scope for scope in scopes if scope not in SIGN_IN_SCOPES]
+    flow: dict[str, Any] = app.initiate_auth_code_flow(asked, redirect_uri=redirect_uri, state=state, **choice)
+    return flow
+
+
+def finish(flow: Mapping[str, Any], answer: Mapping[str, str], *, authority: str) -> SignedIn:
+    """Redeem the callback's parameters. Raises any ``ProviderError``; nothing is stored here."""
+    if "error" in answer:
+        raise _error(answer)
+    cache = msal.SerializableTokenCache()
+    app = _app(authority, cache, Session())
+    result = _translated(lambda: app.acquire_token_by_auth_code_flow(dict(flow), dict(answer)))
+    if "error" in result:
+        raise _error(result)
+    claims = _checked_claims(result)
+    return SignedIn(
+        account_id=_account_id(result, claims),
+        email=str(claims.get("preferred_username") or claims.get("email") or ""),
+        name=str(claims.get("name") or ""),
+        scopes=tuple(sorted(_short(scope) for scope in str(result.get("scope", "")).split())),
+        cache=cache.serialize(),
+    )
+
+
+class Tokens:
+    """Access tokens for one account; hands every change of msal's cache to ``save`` at once.
+
+    Entra rotates refresh tokens: one that was received and not saved is lost.
+    """
+
+    def __init__(
+        self, cache: str, scopes: Sequence[str], save: Callable[[str], None], *, authority: str, session: Session
+    ) -> None:
+        self._cache = msal.SerializableTokenCache()
+        self._cache.deserialize(cache)
+        # Only what was granted: asking for more makes msal refresh over the network every time.
+        calendars = [scope for scope in scopes if scope.startswith("Calendars.")]
+        if not calendars:
+            raise PermissionMissing("no calendar scope was granted")
+        self._scopes, self._save, self._authority, self._session = calendars, save, authority, session
+
+    def __repr__(self) -> str:
+        return "<Tokens>"
+
+    def access_token(self, *, renew: bool = False) -> str:
+        """A token good for five minutes at least; with ``renew`` a new one. Raises any ``ProviderError``."""
+        app = _app(self._authority, self._cache, self._session)
+        account = next(iter(app.get_accounts()), None)
+        if account is None:
+            raise ReconnectNeeded("no account in the token cache")
+        result = _translated(
+            lambda: app.acquire_token_silent_with_error(self._scopes, account=account, force_refresh=renew)
+        )
+        if self._cache.has_state_changed:
+            self._save(self._cache.serialize())
+            self._cache.has_state_changed = False
+        if result is None:
+            raise ReconnectNeeded("no refresh token")
+        if "error" in result:
+            raise _error(result)
+        return str(result["access_token"])
+
+
+class _Transport:
+    """What msal sends through: the one session, with discovery documents remembered for a day.
+
+    msal's own http_cache would do that too, but shares refusals as well: for a minute it answers an old error
+    without asking, even when the server has recovered.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def get(self, url: str, **kwargs: Any) -> requests.Response:
+        known = _discovered.get(url)
+        if known and time.monotonic() - known[0] < _DISCOVERY_SECONDS:
+            return known[1]
+        kwargs.pop("timeout", None)
+        response = self._session.get(url, **kwargs)
+        check(response.status_code, response.headers, "discovery")
+        if response.status_code == 200:
+            _discovered[url] = (time.monotonic(), response)
+        return response
+
+    def post(self, url: str, **kwargs: Any) -> requests.Response:
+        kwargs.pop("timeout", None)
+        response = self._session.post(url, **kwargs)
+        check(response.status_code, response.headers, "token")
+        return response
+
+    def close(self) -> None:
+        self._session.close()
+
+
+def _app(authority: str, cache: msal.SerializableTokenCache, session: Session) -> msal.ConfidentialClientApplication:
+    def build() -> msal.ConfidentialClientApplication:
+        return msal.ConfidentialClientApplication(
+            settings.MICROSOFT_CLIENT_ID,
+            client_credential=_credential(),
+            authority=f"{settings.MICROSOFT_LOGIN_URL}/{authority}",
+            token_cache=cache,
+            http_client=_Transport(session),
+            # The operator named the authority; asking Microsoft's global host about it would leave the cloud in use.
+            instance_discovery=False,
+        )
+
+    return _translated(build)
+
+
+def _credential() -> Any:
+    if settings.MICROSOFT_CLIENT_CERTIFICATE:
+        pem = Path(settings.MICROSOFT_CLIENT_CERTIFICATE).read_text(encoding="ascii")
+        return {"private_key": pem, "public_certificate": pem}
+    if not settings.MICROSOFT_CLIENT_ID or not settings.MICROSOFT_CLIENT_SECRET:
+        raise OperatorProblem("MICROSOFT_CLIENT_ID and MICROSOFT_CLIENT_SECRET are not set", code="OPERATOR-0")
+    return settings.MICROSOFT_CLIENT_SECRET
+
+
+def _translated(call: Callable[[], T]) -> T:
+    """Run a call into msal; its exceptions may carry tokens or whole pages, so only their kind is kept."""
+    try:
+        return call()
+    except ProviderError:
+        raise
+    except requests.RequestException as exc:
+        raise Unavailable(f"sign-in service: {type(exc).__name__}") from None
+    except msal.exceptions.MsalError as exc:
+        raise Unavailable(f"sign-in service: {type(exc).__name__}") from None
+    except (ValueError, KeyError, TypeError) as exc:
+        # Discovery or a token answer that is no JSON; a state that does not belong to the flow.
+        raise Unavailable(f"sign-in service: unreadable answer ({type(exc).__name__})") from None
+    except RuntimeError as exc:
+        # msal raises it for a nonce that is missing or another's.
+        raise UnexpectedAnswer(f"sign-in service: {type(exc).__name__}", code="NONCE") from None
+
+
+_APPROVAL = {65001, 90093, 90094, 90095, 90008, 900941}
+_OPERATOR_ERRORS = {"invalid_client", "unauthorized_client", "invalid_scope", "invalid_resource", "invalid_request"}
+_LATER_ERRORS = {"temporarily_unavailable", "server_error", "too_many_requests"}
+_CODE = re.compile(r"AADSTS(\d{4,8})")
+
+
+def _error(answer: Mapping[str, Any]) -> ProviderError:
+    """Entra's error as one of ours. ``error`` decides; the AADSTS number is a hint and a code for support.
+
+    Microsoft documents that numbers and texts may change (entra-docs, reference-error-codes).
+    """
+    error = str(answer.get("error", ""))
+    match = _CODE.search(str(answer.get("error_description", "")))
+    number = int(match[1]) if match else 0
+    code = f"AADSTS{number}" if number else re.sub(r"[^a-z_]", "", error)[:30].upper()
+    if error in _LATER_ERRORS:
+        return RateLimited(error) if error == "too_many_requests" else Unavailable(f"sign-in service: {error}")
+    if number in _APPROVAL or answer.get("suberror") == "consent_required" or error == "consent_required":
+        return ApprovalNeeded(error, code=code)
+    if error == "access_denied":
+        return SignInCancelled(error, code=code)
+    if error in _OPERATOR_ERRORS:
+        return OperatorProblem(error, code=code)
+    return ReconnectNeeded(error, code=code)
+
+
+def _checked_claims(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    claims = result.get("id_token_claims")
+    if not isinstance(claims, dict):
+        raise UnexpectedAnswer("no id token", code="IDTOKEN")
+    audience, tenant = claims.get("aud"), claims.get("tid")
+    if audience != settings.MICROSOFT_CLIENT_ID:
+        raise UnexpectedAnswer("id token for another audience", code="IDTOKEN")
+    if not tenant or claims.get("iss") != f"{settings.MICROSOFT_LOGIN_URL}/{tenant}/v2.0":
+        raise UnexpectedAnswer("id token of another issuer", code="IDTOKEN")
+    if not isinstance(claims.get("exp"), int) or claims["exp"] < time.time() - 300:
+        raise UnexpectedAnswer("id token has expired", code="IDTOKEN")
+    return claims
+
+
+def _account_id(result: Mapping[str, Any], claims: Mapping[str, Any]) -> str:
+    text = str(result.get("client_info") or "")
+    try:
+        info = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        uid, utid = str(info["uid"]), str(info["utid"])
+    except (binascii.Error, ValueError, KeyError, TypeError):
+        raise UnexpectedAnswer("no client_info", code="IDTOKEN") from None
+    if utid != claims.get("tid"):
+        # A guest signs in to a foreign tenant: the calendar lives at home, the token would not open it.
+        raise UnexpectedAnswer("account of another tenant", code="GUEST")
+    return f"{uid}.{utid}"
+
+
+def _short(scope: str) -> str:
+    """Entra may answer with full resource addresses (https://graph.microsoft.com/Calendars.Read)."""
+    return scope.rpartition("/")[2]

@@ -1,0 +1,427 @@
+"""Calendars in Microsoft 365, read through Microsoft Graph. Nothing here can write.
+
+Facts about Graph are from its documentation (https://learn.microsoft.com/graph/api/resources/event and
+.../api/calendar-list-calendarview) unless a line names another source.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import zoneinfo
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+import requests
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+
+from integrations import oauth
+from integrations.errors import (
+    CursorExpired,
+    PermissionMissing,
+    ReconnectNeeded,
+    Unavailable,
+    UnexpectedAnswer,
+    WrongDoor,
+)
+from integrations.events import (
+    LONGEST_ADDRESS,
+    LONGEST_BODY,
+    LONGEST_ID,
+    LONGEST_LOCATION,
+    LONGEST_NAME,
+    LONGEST_SUBJECT,
+    LONGEST_URL,
+    Attendee,
+    Changed,
+    Kind,
+    Listing,
+    Person,
+    Poll,
+    RemoteEvent,
+    Response,
+    ShowAs,
+    Window,
+    clean,
+    version_of,
+)
+from integrations.http import Session, check, send
+from integrations.problems import Words
+
+if TYPE_CHECKING:
+    from integrations.models import CalendarConnection
+
+PAGE_SIZE = 1000  # the most that Graph gives
+MOST_PAGES = 100
+BATCH_SIZE = 20  # the most that $batch takes
+PRIMARY = "primary"
+
+_LISTED = (
+    "id,changeKey,iCalUId,type,seriesMasterId,originalStart,subject,start,end,isAllDay,isCancelled,sensitivity,"
+    "responseStatus,showAs,isOrganizer,organizer,attendees,location,onlineMeeting,onlineMeetingUrl"
+)
+_PREFER = 'outlook.timezone="UTC", IdType="ImmutableId"'
+
+
+class Microsoft:
+    """One of Microsoft's two doors: the authority says which accounts may enter, the scopes what Sally asks for."""
+
+    def __init__(
+        self, *, key: str, name: Words, hint: Words, note: Words, authority: str, scopes: Sequence[str]
+    ) -> None:
+        self.key, self.name, self.hint, self.note = key, name, hint, note
+        self.authority, self.scopes = authority, tuple(scopes)
+        self.logo = "integrations/_microsoft_logo.html"
+        self.button = "integrations/_microsoft_button.html"
+        self.sign_in: Words = _("Sign in with Microsoft")
+        self.tile_id = f"tile-{key}"
+
+    def begin(self, *, redirect_uri: str, state: str, login_hint: str) -> dict[str, Any]:
+        return oauth.begin(
+            self.scopes, authority=self.authority, redirect_uri=redirect_uri, state=state, login_hint=login_hint
+        )
+
+    def finish(self, flow: Mapping[str, Any], answer: Mapping[str, str]) -> oauth.SignedIn:
+        return oauth.finish(flow, answer, authority=self.authority)
+
+    def open(self, connection: CalendarConnection, before_each: Callable[[], None]) -> GraphClient:
+        session = Session(before_each)
+        tokens = oauth.Tokens(
+            connection.secret.payload["cache"],
+            connection.granted_scopes,
+            lambda cache: connection.secret.keep({"cache": cache}),
+            authority=self.authority,
+            session=session,
+        )
+        return GraphClient(session, tokens.access_token)
+
+
+# The scopes are the guide's seven, to the letter: consent given once must not be asked for again.
+WORK = Microsoft(
+    key="microsoft-work",
+    name=_("Outlook Calendar (Microsoft 365 / Exchange Online)"),
+    hint=_("Work, school, or university account"),
+    note=_(
+        "The first account of an organisation needs an admin's approval: Microsoft asks for an admin's sign-in once. "
+        "After that, everybody there connects without it."
+    ),
+    authority="organizations",
+    scopes=(
+        "offline_access",
+        "openid",
+        "profile",
+        "User.Read",
+        "Calendars.ReadWrite.Shared",
+        "Contacts.ReadWrite.Shared",
+        "OnlineMeetings.ReadWrite",
+    ),
+)
+
+
+class GraphClient:
+    """The default calendar of the person who signed in. ``token(renew=...)`` gives access tokens."""
+
+    def __init__(self, session: Session, token: Callable[..., str]) -> None:
+        self._session, self._token = session, token
+        self._root = f"{settings.MICROSOFT_GRAPH_URL}/v1.0"
+
+    def poll(self, cursor: str) -> Poll:
+        """Graph's delta is not used yet: every sync reads the window."""
+        return Poll(Changed.UNKNOWN, cursor)
+
+    def events(self, window: Window) -> Listing:
+        url = f"{self._root}/me/calendarView"
+        parameters: dict[str, str] | None = {
+            "startDateTime": _graph_time(window.start),
+            "endDateTime": _graph_time(window.end),
+            "$select": _LISTED,
+            "$top": str(PAGE_SIZE),
+            "$orderby": "start/dateTime",
+        }
+        found: dict[str, RemoteEvent] = {}
+        unreadable = pages = 0
+        while url:
+            answer = self._get(url, parameters)
+            pages += 1
+            items = _items(answer)
+            events = [event for event in map(_event, items) if event]
+            fresh = sum(event.id not in found for event in events)
+            found |= {event.id: event for event in events}  # the same id twice: the later answer is the newer one
+            unreadable += len(items) - len(events) - sum(_is_master(item) for item in items)
+            url, parameters = self._next_page(answer), None
+            # Graph has been seen to send the same page for ever with ever new links (msgraph-sdk-dotnet#3070).
+            if url and (pages >= MOST_PAGES or (items and not fresh)):
+                raise UnexpectedAnswer("calendarView: paging does not end", code="PAGES")
+        return Listing(found.values(), pages=pages, unreadable=unreadable)
+
+    def fill(self, events: Sequence[RemoteEvent]) -> list[RemoteEvent]:
+        """Plain occurrences take their body from one read of their series' master."""
+        sources = {event.id: event.series_id if event.kind is Kind.OCCURRENCE else event.id for event in events}
+        bodies = self._batch(sorted(set(sources.values())), f"{_LISTED},body")
+        return [
+            dataclasses.replace(event, body=_body(bodies[sources[event.id]]), partial=False)
+            for event in events
+            if sources[event.id] in bodies
+        ]
+
+    def event(self, id: str) -> RemoteEvent | None:
+        answer = self._get(f"{self._root}/me/events/{quote(id, safe='')}", {"$select": f"{_LISTED},body"}, missing={})
+        event = _event(answer)
+        return dataclasses.replace(event, body=_body(answer)) if event else None
+
+    def find(self, ids: Sequence[str]) -> list[RemoteEvent]:
+        found = self._batch(ids, _LISTED)
+        return [event for event in map(_event, found.values()) if event]
+
+    # Only these two send anything. GET, and $batch of GETs: the client has no way to write.
+
+    def _get(self, url: str, parameters: Mapping[str, str] | None, missing: Any = None) -> Any:
+        def ask(token: str) -> requests.Response:
+            headers = {"Authorization": f"Bearer {token}", "Prefer": _PREFER, "Accept": "application/json"}
+            return send(self._session, "GET", url, params=parameters, headers=headers)
+
+        return _content(self._authorized(ask), missing)
+
+    def _batch(self, ids: Sequence[str], select: str) -> dict[str, Any]:
+        """The events' raw answers by id; those that are gone are left out."""
+        found: dict[str, Any] = {}
+        for chunk in _chunks(ids, BATCH_SIZE):
+            requested = {str(number): id for number, id in enumerate(chunk)}
+            gets = [
+                {
+                    "id": number,
+                    "method": "GET",
+                    "url": f"/me/events/{quote(id, safe='')}?$select={select}",
+                    "headers": {"Prefer": _PREFER},
+                }
+                for number, id in requested.items()
+            ]
+            for item in self._post_batch(gets):
+                status, headers = int(item.get("status", 0)), item.get("headers") or {}
+                check(status, headers, "GET /me/events (batch)")
+                content = _part(item, "body")
+                if status == 200 and str(item.get("id")) in requested:
+                    found[requested[str(item["id"])]] = content
+                elif not _is_missing(status, content):
+                    raise _refusal(status, content, headers)
+        return found
+
+    def _post_batch(self, gets: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        def ask(token: str) -> requests.Response:
+            headers = {"Authorization": f"Bearer {token}"}
+            return send(self._session, "POST", f"{self._root}/$batch", json={"requests": gets}, headers=headers)
+
+        return _items(_content(self._authorized(ask), None), "responses")
+
+    def _authorized(self, ask: Callable[[str], requests.Response]) -> requests.Response:
+        """Ask with the token at hand; a token that was withdrawn early is renewed once."""
+        response = ask(self._token())
+        if response.status_code == 401 and "claims=" not in response.headers.get("WWW-Authenticate", ""):
+            response = ask(self._token(renew=True))
+        return response
+
+    def _next_page(self, answer: Mapping[str, Any]) -> str:
+        link = answer.get("@odata.nextLink") or ""
+        if link and _origin(str(link)) != _origin(self._root):
+            raise UnexpectedAnswer("calendarView: nextLink leads elsewhere", code="LINK")
+        return str(link)
+
+
+def _content(response: requests.Response, missing: Any) -> Any:
+    """The JSON object of an answer; ``missing`` for an item that does not exist, unless that is None."""
+    try:
+        content: Any = response.json()
+    except ValueError:
+        raise Unavailable(f"Graph: {response.status_code} without JSON") from None
+    if not isinstance(content, Mapping):
+        raise UnexpectedAnswer("Graph: the answer is no object")
+    if response.status_code == 200:
+        return content
+    if missing is not None and _is_missing(response.status_code, content):
+        return missing
+    raise _refusal(response.status_code, content, response.headers)
+
+
+def _error_code(content: Mapping[str, Any]) -> str:
+    error = content.get("error")
+    return clean(error.get("code"), 60) if isinstance(error, dict) else ""
+
+
+def _is_missing(status: int, content: Mapping[str, Any]) -> bool:
+    return status == 404 and _error_code(content) in ("ErrorItemNotFound", "itemNotFound", "ResourceNotFound")
+
+
+_NO_MAILBOX = {"mailboxnotenabledforrestapi", "mailboxnotsupportedforrestapi", "resourcenotfound"}
+
+
+def _refusal(status: int, content: Mapping[str, Any], headers: Mapping[str, str]) -> Exception:
+    """Graph's 4xx as one of ours."""
+    code = _error_code(content)
+    detail = f"Graph: {status} {code}"
+    if status == 401:
+        return ReconnectNeeded(detail, code="GRAPH-401")
+    if code.lower() in _NO_MAILBOX:
+        return WrongDoor(detail, code="DOOR-1")
+    if status == 403:
+        return PermissionMissing(detail, code="GRAPH-403")
+    if status == 410:
+        return CursorExpired(detail)
+    return UnexpectedAnswer(detail, code=f"GRAPH-{status}")
+
+
+def _items(answer: Mapping[str, Any], name: str = "value") -> list[dict[str, Any]]:
+    items = answer.get(name)
+    if not isinstance(items, list):
+        raise UnexpectedAnswer(f"Graph: no {name}")
+    return [item if isinstance(item, dict) else {} for item in items]
+
+
+def _is_master(item: Mapping[str, Any]) -> bool:
+    return item.get("type") == "seriesMaster"
+
+
+_KINDS = {"occurrence": Kind.OCCURRENCE, "exception": Kind.EXCEPTION}
+_RESPONSES = {
+    "organizer": Response.ORGANIZER,
+    "accepted": Response.ACCEPTED,
+    "tentativelyAccepted": Response.TENTATIVE,
+    "declined": Response.DECLINED,
+}
+_SHOW_AS = {
+    "free": ShowAs.FREE,
+    "tentative": ShowAs.TENTATIVE,
+    "busy": ShowAs.BUSY,
+    "oof": ShowAs.OUT_OF_OFFICE,
+    "workingElsewhere": ShowAs.ELSEWHERE,
+}
+
+
+def _event(item: Mapping[str, Any]) -> RemoteEvent | None:
+    """One item of a listing; None without an id or usable times. Everything else that is odd is mended."""
+    id = item.get("id")
+    times = _times(item)
+    if not isinstance(id, str) or not 0 < len(id) <= LONGEST_ID or times is None or _is_master(item):
+        return None
+    start, end, start_date, end_date = times
+    kind = _KINDS.get(str(item.get("type")), Kind.SINGLE)
+    original = _instant(item.get("originalStart")) if kind is not Kind.SINGLE else None
+    sensitivity = item.get("sensitivity")
+    event = RemoteEvent(
+        id=id,
+        calendar_id=PRIMARY,
+        version="",
+        kind=kind,
+        series_id=clean(item.get("seriesMasterId"), LONGEST_ID),
+        ical_uid=clean(item.get("iCalUId"), LONGEST_ID),
+        original_start=original or (start if kind is not Kind.SINGLE else None),
+        subject=clean(item.get("subject"), LONGEST_SUBJECT),
+        start=start,
+        end=end,
+        start_date=start_date,
+        end_date=end_date,
+        cancelled=item.get("isCancelled") is True,
+        private=sensitivity in ("private", "personal"),
+        confidential=sensitivity == "confidential",
+        response=_RESPONSES.get(str(_part(item, "responseStatus").get("response")), Response.NONE),
+        show_as=_SHOW_AS.get(str(item.get("showAs")), ShowAs.UNKNOWN),
+        is_organizer=item.get("isOrganizer") is True,
+        organizer=_person(_part(item, "organizer")),
+        attendees=tuple(_attendees(item.get("attendees"))),
+        location=clean(_part(item, "location").get("displayName"), LONGEST_LOCATION),
+        online_url=clean(_part(item, "onlineMeeting").get("joinUrl") or item.get("onlineMeetingUrl"), LONGEST_URL),
+    )
+    return dataclasses.replace(event, version=version_of(clean(item.get("changeKey"), LONGEST_ID), event))
+
+
+def _part(item: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part = item.get(name)
+    return part if isinstance(part, dict) else {}
+
+
+def _person(holder: Mapping[str, Any]) -> Person:
+    address = _part(holder, "emailAddress")
+    return Person(clean(address.get("name"), LONGEST_NAME), clean(address.get("address"), LONGEST_ADDRESS))
+
+
+def _attendees(items: object) -> Iterator[Attendee]:
+    for item in items if isinstance(items, list) else []:
+        if isinstance(item, dict):
+            person = _person(item)
+            kind = item.get("type") if item.get("type") in ("optional", "resource") else "required"
+            response = _RESPONSES.get(str(_part(item, "status").get("response")), Response.NONE)
+            yield Attendee(person.name, person.address, str(kind), response)
+
+
+def _body(item: Mapping[str, Any]) -> str:
+    return clean(_part(item, "body").get("content"), LONGEST_BODY)
+
+
+def _times(item: Mapping[str, Any]) -> tuple[datetime, datetime, date | None, date | None] | None:
+    if item.get("isAllDay") is True:
+        # Midnight to midnight, whatever the zone asked for: dates, not instants.
+        first, last = _day(item.get("start")), _day(item.get("end"))
+        if first is None or last is None:
+            return None
+        last = max(last, first + timedelta(days=1))
+        return _midnight(first), _midnight(last), first, last
+    start, end = _local(item.get("start")), _local(item.get("end"))
+    if start is None or end is None:
+        return None
+    return start, max(start, end), None, None
+
+
+def _day(value: object) -> date | None:
+    moment = _parsed(value.get("dateTime")) if isinstance(value, dict) else None
+    return moment and moment.date()
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def _local(value: object) -> datetime | None:
+    """Graph's dateTimeTimeZone, in UTC. A zone that nobody knows is taken as UTC, for that was asked for."""
+    if not isinstance(value, dict):
+        return None
+    moment = _parsed(value.get("dateTime"))
+    if moment is None or moment.tzinfo:
+        return moment and moment.astimezone(UTC)
+    try:
+        zone = zoneinfo.ZoneInfo(str(value.get("timeZone") or "UTC"))
+        return moment.replace(tzinfo=zone).astimezone(UTC)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return moment.replace(tzinfo=UTC)
+    except OverflowError:
+        return None
+
+
+def _instant(value: object) -> datetime | None:
+    moment = _parsed(value)
+    return moment and (moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def _parsed(value: object) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    # Year 1 is Graph's "never"; and nothing near the ends of time survives a change of zone.
+    return moment if 1900 <= moment.year <= 9000 else None
+
+
+def _graph_time(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc
+
+
+def _chunks(items: Iterable[str], size: int) -> Iterator[list[str]]:
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk

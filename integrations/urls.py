@@ -1,0 +1,15 @@
+"""Addresses below Settings → Integrations."""
+
+from django.urls import path
+
+from integrations import views
+
+urlpatterns = [
+    path("", views.index, name="integrations"),
+    path("add/", views.add, name="add-calendar"),
+    path("connect/<slug:key>/", views.connect, name="connect"),
+    path("microsoft/callback/", views.callback, name="microsoft-callback"),
+    path("<uuid:pk>/", views.card, name="connection"),
+    path("<uuid:pk>/sync/", views.sync_now, name="sync-now"),
+    path("<uuid:pk>/disconnect/", views.disconnect, name="disconnect"),
+]

@@ -1,0 +1,140 @@
+"""Settings → Integrations: the connections, adding one, signing in at the provider, syncing now, disconnecting."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from integrations import problems
+from integrations.errors import ProviderError
+from integrations.models import CalendarConnection, SignIn
+from integrations.providers import COMING, PROVIDERS
+from sally.models import User
+
+PersonView = Callable[..., HttpResponse]
+
+
+def for_person(view: PersonView) -> PersonView:
+    """Signed-in people only; the view gets the user as its second argument, typed."""
+
+    @login_required
+    @wraps(view)
+    def wrapped(request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        assert isinstance(request.user, User)  # noqa: S101 - login_required saw to it; this tells the type checker
+        return view(request, request.user, **kwargs)
+
+    return wrapped
+
+
+def _own(user: User, pk: uuid.UUID) -> CalendarConnection:
+    return get_object_or_404(CalendarConnection, pk=pk, owner=user)
+
+
+@require_GET
+@for_person
+def index(request: HttpRequest, user: User) -> HttpResponse:
+    connections = list(CalendarConnection.objects.filter(owner=user))
+    context = {"connections": connections, "syncing": any(one.syncing for one in connections)}
+    return render(request, "integrations/index.html", context)
+
+
+@require_GET
+@for_person
+def card(request: HttpRequest, user: User, pk: uuid.UUID) -> HttpResponse:
+    """One connection as a fragment, which its page fetches while a sync is under way."""
+    return render(request, "integrations/_connection.html", {"connection": _own(user, pk)})
+
+
+@require_GET
+@for_person
+def add(request: HttpRequest, user: User) -> HttpResponse:
+    return render(request, "integrations/add.html", {"providers": PROVIDERS.values(), "coming": COMING})
+
+
+@require_POST
+@for_person
+def connect(request: HttpRequest, user: User, key: str) -> HttpResponse:
+    """Start a sign-in and lead the person to the provider.
+
+    The answer is a page that moves on by itself, not a redirect: Chromium applies form-action to every redirect that
+    follows a form, and where Microsoft passes on to a company's own sign-in service nobody knows.
+    """
+    if key not in PROVIDERS:
+        raise Http404
+    known = request.POST.get("connection")
+    hint = _own(user, _uuid(known)).account_email if known else ""
+    redirect_uri = settings.PUBLIC_URL + reverse("microsoft-callback")
+    try:
+        sign_in = SignIn.objects.begin(user, key, redirect_uri=redirect_uri, login_hint=hint)
+    except ProviderError as error:
+        _say(request, error)
+        return redirect("integrations" if known else "add-calendar")
+    return render(request, "integrations/leaving.html", {"address": sign_in.address})
+
+
+@require_GET
+@for_person
+def callback(request: HttpRequest, user: User) -> HttpResponse:
+    """Where the provider sends the person back to. Its parameters are used up and leave the address bar at once."""
+    sign_in = SignIn.objects.take(user, request.GET.get("state", ""))
+    if sign_in is None:
+        messages.error(request, str(problems.SIGN_IN_USED_UP))
+        return redirect("integrations")
+    try:
+        connection = sign_in.finish(request.GET.dict())
+    except ProviderError as error:
+        _say(request, error)
+        return redirect("add-calendar")
+    messages.success(request, _("%(account)s is connected.") % {"account": connection.account_email})
+    return redirect("meetings")
+
+
+@require_POST
+@for_person
+def sync_now(request: HttpRequest, user: User, pk: uuid.UUID) -> HttpResponse:
+    connection = _own(user, pk)
+    if connection.can_sync:
+        connection.request_sync()
+    if request.htmx:  # type: ignore[attr-defined]
+        return render(request, "integrations/_connection.html", {"connection": connection})
+    return redirect("integrations")
+
+
+@require_http_methods(["GET", "POST"])
+@for_person
+def disconnect(request: HttpRequest, user: User, pk: uuid.UUID) -> HttpResponse:
+    connection = _own(user, pk)
+    if request.method == "GET":
+        return render(request, "integrations/disconnect.html", {"connection": connection})
+    deleted = connection.disconnect().get("meetings", 0)
+    text = ngettext(
+        "%(account)s is disconnected. Deleted: the access to it and %(count)s meeting.",
+        "%(account)s is disconnected. Deleted: the access to it and %(count)s meetings.",
+        deleted,
+    )
+    messages.success(request, text % {"account": connection.account_email, "count": deleted})
+    return redirect("integrations")
+
+
+def _say(request: HttpRequest, error: ProviderError) -> None:
+    problem = problems.find(type(error).__name__, error.code)
+    messages.error(request, f"{problem.text} ({problem.code})")
+
+
+def _uuid(text: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        raise Http404 from None

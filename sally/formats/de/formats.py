@@ -1,0 +1,3 @@
+"""German as Django has it, with a comma between date and time."""
+
+DATETIME_FORMAT = "j. F Y, H:i"

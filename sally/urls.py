@@ -1,0 +1,29 @@
+"""Where everything is."""
+
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+from django.views.i18n import set_language
+
+from sally import views
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="meetings"), name="home"),
+    path("sign-in/", views.sign_in, name="sign-in"),
+    path("sign-out/", views.sign_out, name="sign-out"),
+    path("language/", set_language, name="language"),
+    path("invitation/<uidb64>/<token>/", views.invitation, name="invitation"),
+    path("password-reset/", views.password_reset, name="password-reset"),
+    path("password-reset/sent/", views.password_reset_sent, name="password-reset-sent"),
+    path("password-reset/done/", views.password_reset_done, name="password-reset-done"),
+    path("password-reset/<uidb64>/<token>/", views.password_reset_confirm, name="password-reset-confirm"),
+    path("settings/", RedirectView.as_view(pattern_name="integrations"), name="settings"),
+    path("settings/profile/", views.profile, name="profile"),
+    path("settings/profile/password/", views.password, name="password"),
+    path("settings/integrations/", include("integrations.urls")),
+    path("meetings/", include("calendars.urls")),
+    path("admin/", admin.site.urls),
+]
+
+admin.site.site_header = admin.site.site_title = "Sally"
+admin.site.site_url = "/meetings/"

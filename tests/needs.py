@@ -1,0 +1,44 @@
+"""What a test may need besides Python: looked for once, skipped in one loud line, or refused in CI.
+
+``@pytest.mark.needs("chromium")`` skips where there is no Chromium. With ``SALLY_FORBID_SKIPS=1``
+(``.ci/run`` sets it) the same test fails, so that a missing browser cannot pass for a green run.
+"""
+
+import importlib.util
+import os
+import shutil
+from collections.abc import Callable
+from functools import cache
+
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+@cache
+def chromium_path() -> str | None:
+    named = os.environ.get("SALLY_CHROMIUM")
+    return named or next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+
+
+def _installed(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
+NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
+    "chromium": (lambda: chromium_path() is not None, "a browser: apt-get install chromium (or set SALLY_CHROMIUM)"),
+    "postgresql": (
+        lambda: os.environ.get("TEST_DATABASE_URL", "").startswith("postgres"),
+        "PostgreSQL: set TEST_DATABASE_URL=postgres://user@host/name",
+    ),
+    "redis": (lambda: bool(os.environ.get("TEST_REDIS_URL")), "Redis: set TEST_REDIS_URL=redis://host:port/number"),
+    "msgraph": (lambda: _installed("msgraph"), "Microsoft's Graph SDK: pip install -r requirements-conformance.txt"),
+    "gettext": (lambda: shutil.which("msgfmt") is not None, "gettext: apt-get install gettext"),
+    "real_calendars": (
+        lambda: bool(os.environ.get("SALLY_REAL_CALENDARS")),
+        "real calendars: set SALLY_REAL_CALENDARS to their folder",
+    ),
+}
+
+
+def missing(names: tuple[str, ...]) -> list[str]:
+    """What of ``names`` this machine lacks, in words that say how to get it."""
+    return [hint for found, hint in (NEEDS[name] for name in names) if not found()]
