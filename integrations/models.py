@@ -207,6 +207,7 @@ class CalendarConnection(models.Model):
 
     def disconnect(self) -> dict[str, int]:
         """Delete the connection, its secret and all that hangs on it; returns what was deleted, by name."""
+        pk = self.pk
         with transaction.atomic():
             # The lock makes a running sync wait and then find its lease gone, instead of writing orphans.
             CalendarConnection.objects.filter(pk=self.pk).update(lease_token=None)
@@ -216,7 +217,7 @@ class CalendarConnection(models.Model):
             ConnectionSecret.objects.filter(pk=self.pk).delete()
             SignIn.objects.filter(user_id=self.owner_id, provider=self.provider).delete()
             self.delete()
-        logger.info("connection %s disconnected: %s", self.pk, counts)
+        logger.info("connection %s disconnected: %s", pk, counts)
         return counts
 
     # -- what one sync does to it; every write demands the lease --------------------------------------------------

@@ -8,14 +8,17 @@ import hashlib
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 BIN = VENV / "bin"
 OLDEST = (3, 11)
+UNFINISHED = "unfinished"
 
 
 def ensure_environment(command: str) -> None:
@@ -60,16 +63,19 @@ def _require_python() -> None:
 
 def _install(requirements: str) -> None:
     """Install a locked requirements file, unless the environment says that it already holds just that."""
-    stamp = VENV / "sally-installed"
     wanted = _fingerprint(requirements)
-    if stamp.is_file() and wanted in stamp.read_text(encoding="utf-8").split():
+    stamp = VENV / "sally-installed"
+    found = stamp.read_text(encoding="utf-8").split() if stamp.is_file() else []
+    python = str(BIN / "python")
+    if wanted in found and os.path.exists(python):
         return
-    if not (BIN / "pip").exists():
+    if UNFINISHED in found or not _runs([python, "-m", "pip", "--version"]):
         _make_venv()
     sys.stderr.write(f"Installing {requirements} into .venv (a minute or two, once) ...\n")
-    pip = [str(BIN / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    result = subprocess.run([*pip, "--require-hashes", "-r", str(ROOT / requirements)], check=False)  # noqa: S603
-    if result.returncode:
+    stamp.write_text(UNFINISHED, encoding="utf-8")
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    if _run([*pip, "--require-hashes", "-r", str(ROOT / requirements)]).returncode:
+        stamp.unlink()  # what pip refuses, it leaves undone: next time it may go on from there
         raise SystemExit(f"pip could not install {requirements}; its message above says why. Then start again.")
     # The development requirements include the others.
     installed = {wanted, _fingerprint("requirements.txt")}
@@ -77,15 +83,17 @@ def _install(requirements: str) -> None:
 
 
 def _fingerprint(requirements: str) -> str:
-    content = repr(sys.version_info[:2]).encode() + (ROOT / requirements).read_bytes()
+    # With the interpreter behind the environment: another one would not find what this one installed.
+    content = os.path.realpath(BIN / "python").encode() + (ROOT / requirements).read_bytes()
     return f"{requirements}:{hashlib.sha256(content).hexdigest()}"
 
 
 def _make_venv() -> None:
-    shutil.rmtree(VENV, ignore_errors=True)  # a half-made one, if any
+    if sys.prefix != sys.base_prefix:
+        raise SystemExit("The environment .venv is incomplete. Leave it (deactivate) and start again.")
+    shutil.rmtree(VENV, ignore_errors=True)
     sys.stderr.write("Making .venv ...\n")
-    command = [sys.executable, "-m", "venv", str(VENV)]
-    made = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603
+    made = _run([sys.executable, "-m", "venv", str(VENV)], capture_output=True, text=True)
     if made.returncode:
         shutil.rmtree(VENV, ignore_errors=True)
         version = ".".join(map(str, sys.version_info[:2]))
@@ -93,3 +101,19 @@ def _make_venv() -> None:
             f"Python could not make a virtual environment:\n{(made.stdout + made.stderr).strip()}\n"
             f"On Debian and Ubuntu: apt install python{version}-venv; then start again."
         )
+
+
+def _runs(command: "list[str]") -> bool:
+    try:
+        return _run(command, capture_output=True).returncode == 0
+    except OSError:  # no such file, or one for another machine
+        return False
+
+
+def _run(command: "list[str]", **options: Any) -> "subprocess.CompletedProcess[str]":
+    """Run to the end; a SIGTERM on the way ends the command too, as Ctrl-C does by itself."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        return subprocess.run(command, check=False, **options)  # noqa: S603 - our own commands
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,6 +1,7 @@
 """All of Sally's settings, read from the environment (and ``.env``); a bad value stops the start with its name."""
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,34 +14,53 @@ from django.utils.translation import gettext_lazy as _
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.Env()
 # ENV_FILE="" reads none: tests and containers bring their own environment.
 env_file = os.environ.get("ENV_FILE", str(BASE_DIR / ".env"))
 if env_file and Path(env_file).is_file():
-    env.read_env(env_file)
+    environ.Env.read_env(env_file)
+
+
+def _text(name: str, default: str = "") -> str:
+    """Word for word: django-environ's own reader takes a value that begins with $ for another variable's name."""
+    return os.environ.get(name, "").strip() or default
 
 
 def _required(name: str, hint: str) -> str:
-    value: str = env.str(name, default="")
+    value = _text(name)
     if not value:
         raise ImproperlyConfigured(f"{name} is not set. {hint}")
     return value
 
 
+def _switch(name: str) -> bool:
+    value = _text(name, "false").lower()
+    if value not in ("true", "yes", "on", "1", "false", "no", "off", "0"):
+        raise ImproperlyConfigured(f"{name}={value!r} must be true or false.")
+    return value in ("true", "yes", "on", "1")
+
+
 def _number(name: str, default: int, low: int, high: int) -> int:
-    value: int = env.int(name, default=default)
-    if not low <= value <= high:
-        raise ImproperlyConfigured(f"{name}={value} must lie between {low} and {high}.")
-    return value
+    value = _text(name, str(default))
+    if not (value.isascii() and value.isdigit() and low <= int(value) <= high):
+        raise ImproperlyConfigured(f"{name}={value!r} must be a whole number between {low} and {high}.")
+    return int(value)
 
 
 def _address(name: str, default: str) -> str:
     """An http(s) address without a trailing slash."""
-    value: str = env.str(name, default="") or default
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+    value = _text(name, default)
+    if not _is_address(value):
         raise ImproperlyConfigured(f"{name}={value!r} must be an address such as {default}")
     return value.rstrip("/")
+
+
+def _is_address(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        strange = parts.query or parts.fragment or parts.username is not None or parts.port == 0
+    except ValueError:  # a port that is no number
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and not strange
 
 
 def _field_keys() -> list[str]:
@@ -58,11 +78,11 @@ _KEYS_HINT = "`python3 manage.py demo` writes a .env with fresh keys; .env.examp
 # --- Django ----------------------------------------------------------------------------------------------------
 
 SECRET_KEY = _required("SECRET_KEY", _KEYS_HINT)
-DEBUG = env.bool("DEBUG", default=False)
+DEBUG = _switch("DEBUG")
 PORT = _number("PORT", 8000, 1, 65535)
 PUBLIC_URL = _address("PUBLIC_URL", f"http://localhost:{PORT}")
 _public = urlsplit(PUBLIC_URL)
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[_public.hostname])
+ALLOWED_HOSTS = [host.strip() for host in _text("ALLOWED_HOSTS", str(_public.hostname)).split(",") if host.strip()]
 CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
 
 INSTALLED_APPS = [
@@ -126,24 +146,35 @@ SQLITE_OPTIONS: dict[str, Any] = {
 
 
 def _database() -> dict[str, Any]:
-    database: dict[str, Any] = env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}")
-    if database["ENGINE"].endswith("sqlite3"):
+    try:
+        with warnings.catch_warnings(action="ignore"):  # it would print the address, password included
+            database: dict[str, Any] = environ.Env.db_url_config(_text("DATABASE_URL", "sqlite:///db.sqlite3"))
+    except ValueError:
+        database = {}
+    engine = database.get("ENGINE", "")
+    if engine.endswith("sqlite3") and database["NAME"] != ":memory:":
+        # One file, wherever a command is started from.
+        database["NAME"] = str(BASE_DIR / database["NAME"])
         database["OPTIONS"] = SQLITE_OPTIONS
         # A file, not memory: browser tests and workers in processes of their own read it too.
         database["TEST"] = {"NAME": str(Path(database["NAME"]).with_name("test.sqlite3"))}
-    elif database["ENGINE"].endswith("postgresql"):
+    elif engine.endswith("postgresql"):
         # django-q's ORM broker closes old connections before every operation: without persistent ones it
         # reconnects each time.
         database |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
     else:
-        raise ImproperlyConfigured("DATABASE_URL must be a sqlite:// or postgres:// address.")
+        raise ImproperlyConfigured(
+            "DATABASE_URL must be an address such as sqlite:///file or postgres://user@host/name"
+        )
     return database
 
 
 DATABASES = {"default": _database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-REDIS_URL = env.str("REDIS_URL", default="")
+REDIS_URL = _text("REDIS_URL")
+if REDIS_URL and not REDIS_URL.startswith(("redis://", "rediss://", "unix://")):
+    raise ImproperlyConfigured("REDIS_URL must be a redis:// address.")
 # The queue is only a wake-up (the connection's row is the truth), so it never retries and never keeps successes.
 Q_CLUSTER: dict[str, Any] = {
     "name": "sally",
@@ -187,14 +218,17 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 FORMAT_MODULE_PATH = "sally.formats"
 
-vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+try:
+    vars().update(environ.Env.email_url_config(_text("EMAIL_URL", "consolemail://")))
+except (ValueError, ImproperlyConfigured) as exc:
+    raise ImproperlyConfigured("EMAIL_URL must be an address such as smtp+tls://user:password@host:587") from exc
 EMAIL_TIMEOUT = 10
-DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Sally <sally@localhost>")
+DEFAULT_FROM_EMAIL = _text("DEFAULT_FROM_EMAIL", "Sally <sally@localhost>")
 
 # --- Static files ----------------------------------------------------------------------------------------------
 
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = BASE_DIR / _text("STATIC_ROOT", "staticfiles")
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -204,7 +238,7 @@ STORAGES = {
 # --- Safe house ------------------------------------------------------------------------------------------------
 
 _https = _public.scheme == "https"
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", default=False) else None
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _switch("BEHIND_PROXY") else None
 SECURE_SSL_REDIRECT = _https
 SECURE_HSTS_SECONDS = 31536000 if _https else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = _https
@@ -231,12 +265,12 @@ CONTENT_SECURITY_POLICY = {
 
 # --- Providers and syncing -------------------------------------------------------------------------------------
 
-DEMO_PASSWORD = env.str("DEMO_PASSWORD", default="")
+DEMO_PASSWORD = _text("DEMO_PASSWORD")
 FIELD_KEYS = _field_keys()
-CA_BUNDLE = env.str("CA_BUNDLE", default="")
-MICROSOFT_CLIENT_ID = env.str("MICROSOFT_CLIENT_ID", default="")
-MICROSOFT_CLIENT_SECRET = env.str("MICROSOFT_CLIENT_SECRET", default="")
-MICROSOFT_CLIENT_CERTIFICATE = env.str("MICROSOFT_CLIENT_CERTIFICATE", default="")
+CA_BUNDLE = _text("CA_BUNDLE")
+MICROSOFT_CLIENT_ID = _text("MICROSOFT_CLIENT_ID")
+MICROSOFT_CLIENT_SECRET = _text("MICROSOFT_CLIENT_SECRET")
+MICROSOFT_CLIENT_CERTIFICATE = _text("MICROSOFT_CLIENT_CERTIFICATE")
 MICROSOFT_LOGIN_URL = _address("MICROSOFT_LOGIN_URL", "https://login.microsoftonline.com")
 MICROSOFT_GRAPH_URL = _address("MICROSOFT_GRAPH_URL", "https://graph.microsoft.com")
 

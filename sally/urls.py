@@ -9,6 +9,7 @@ from sally import views
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="meetings"), name="home"),
+    path("favicon.ico", views.favicon),
     path("sign-in/", views.sign_in, name="sign-in"),
     path("sign-out/", views.sign_out, name="sign-out"),
     path("language/", set_language, name="language"),

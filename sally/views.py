@@ -13,10 +13,11 @@ from django.core.exceptions import ValidationError
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils import translation
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods
 
 from sally import invitations
 from sally.forms import ProfileForm, SignInForm
@@ -49,6 +50,12 @@ password_reset_done = auth_views.PasswordResetCompleteView.as_view(template_name
 password = auth_views.PasswordChangeView.as_view(
     template_name="sally/password.html", success_url=reverse_lazy("profile")
 )
+
+
+@require_GET
+def favicon(request: HttpRequest) -> HttpResponse:
+    """Browsers ask here on pages that name no icon of their own, such as Django admin's."""
+    return redirect(static("img/sally.svg"))
 
 
 @receiver(user_logged_in)

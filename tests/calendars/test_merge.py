@@ -1,0 +1,153 @@
+"""Known meetings + what the calendar shows = a plan: tables, and properties that hold whatever happens."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from calendars.merge import Draft, Known, MergePlan, draft, plan_merge
+from integrations.events import Kind, Window
+from tests.memory import event
+
+START = datetime(2026, 11, 23, tzinfo=UTC)
+WINDOW = Window(START, START + timedelta(days=10))
+
+
+def one(id: str, day: float = 1, **fields: object) -> Draft:
+    return draft(event(id, START + timedelta(days=day), **fields), None)
+
+
+def apply(known: list[Known], plan: MergePlan, keys: count[int]) -> list[Known]:
+    """What the database does with a plan."""
+    gone = {found.pk for found in plan.delete}
+    changed = {found.pk: found for found in plan.update}
+    kept = [changed.get(found.pk, found) for found in known if found.pk not in gone]
+    return kept + [Known(next(keys), new) for new in plan.create]
+
+
+def test_what_is_new_is_created() -> None:
+    assert plan_merge([], [one("a"), one("b")], WINDOW) == MergePlan(create=(one("a"), one("b")))
+
+
+def test_what_is_the_same_is_left_alone() -> None:
+    assert plan_merge([Known(1, one("a"))], [one("a")], WINDOW).empty
+
+
+def test_what_differs_is_updated_under_its_key() -> None:
+    plan = plan_merge([Known(1, one("a"))], [one("a", subject="New")], WINDOW)
+    assert plan == MergePlan(update=(Known(1, one("a", subject="New")),))
+
+
+def test_a_new_version_alone_writes_nothing() -> None:
+    newer = dataclasses.replace(one("a"), version="1:newer")
+    assert plan_merge([Known(1, one("a"))], [newer], WINDOW).empty
+
+
+def test_what_is_gone_is_deleted() -> None:
+    assert plan_merge([Known(1, one("a"))], [], WINDOW) == MergePlan(delete=(Known(1, one("a")),))
+
+
+def test_outside_the_window_nothing_is_deleted() -> None:
+    known = [Known(1, one("before", -2)), Known(2, one("after", 11))]
+    assert plan_merge(known, [], WINDOW).empty
+
+
+def test_a_meeting_that_moves_into_the_window_is_the_same_meeting() -> None:
+    plan = plan_merge([Known(1, one("a", 20))], [one("a", 3)], WINDOW)
+    assert plan == MergePlan(update=(Known(1, one("a", 3)),))
+
+
+def test_a_new_id_for_the_same_uid_and_slot_is_a_rename() -> None:
+    plan = plan_merge([Known(1, one("old", ical_uid="uid"))], [one("new", ical_uid="uid")], WINDOW)
+    assert plan == MergePlan(update=(Known(1, one("new", ical_uid="uid")),))
+
+
+def test_occurrences_of_one_series_are_told_apart_by_their_slot() -> None:
+    def occurrence(id: str, day: int, slot: int) -> Draft:
+        return one(id, day, ical_uid="series", kind=Kind.OCCURRENCE, original_start=START + timedelta(days=slot))
+
+    known = [Known(1, occurrence("o1", 1, 1)), Known(2, occurrence("o2", 2, 2))]
+    plan = plan_merge(known, [occurrence("n2", 5, 2), occurrence("n1", 1, 1)], WINDOW)
+    assert plan == MergePlan(update=(Known(2, occurrence("n2", 5, 2)), Known(1, occurrence("n1", 1, 1))))
+
+
+def test_events_without_a_uid_are_never_taken_for_each_other() -> None:
+    plan = plan_merge([Known(1, one("old", ical_uid=""))], [one("new", ical_uid="")], WINDOW)
+    assert plan == MergePlan(create=(one("new", ical_uid=""),), delete=(Known(1, one("old", ical_uid="")),))
+
+
+_ids = st.sampled_from("abcdefg")
+_drafts = st.lists(
+    st.builds(one, _ids, st.floats(0, 9), subject=st.text(max_size=3), ical_uid=st.sampled_from(["", "u", "v"])),
+    unique_by=lambda found: found.external_id,
+    max_size=6,
+)
+
+
+@given(_drafts, _drafts)
+def test_after_a_merge_all_that_is_known_is_what_the_calendar_shows(before: list[Draft], after: list[Draft]) -> None:
+    keys = count(1)
+    known = apply([], plan_merge([], before, WINDOW), keys)
+    known = apply(known, plan_merge(known, after, WINDOW), keys)
+    assert sorted(found.draft.external_id for found in known) == sorted(found.external_id for found in after)
+    assert {found.draft.external_id: found.draft for found in known} == {found.external_id: found for found in after}
+
+
+@given(_drafts, _drafts)
+def test_reading_twice_is_reading_once(before: list[Draft], after: list[Draft]) -> None:
+    keys = count(1)
+    known = apply([], plan_merge([], before, WINDOW), keys)
+    known = apply(known, plan_merge(known, after, WINDOW), keys)
+    assert plan_merge(known, after, WINDOW).empty
+
+
+@given(_drafts, _drafts)
+def test_no_key_is_used_twice_or_lost(before: list[Draft], after: list[Draft]) -> None:
+    known = [Known(pk, found) for pk, found in enumerate(before)]
+    plan = plan_merge(known, after, WINDOW)
+    touched = [found.pk for found in (*plan.update, *plan.delete)]
+    assert len(touched) == len(set(touched))
+    assert set(touched) <= {found.pk for found in known}
+
+
+class Calendar(RuleBasedStateMachine):
+    """Any sequence of remote changes, read at any moments, ends in the remote's state, and keys never change hands."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.remote: dict[str, Draft] = {}
+        self.known: list[Known] = []
+        self.keys = count(1)
+        self.owners: dict[int, str] = {}
+
+    @rule(id=_ids, day=st.floats(0, 9), subject=st.text(max_size=2))
+    def write(self, id: str, day: float, subject: str) -> None:
+        self.remote[id] = one(id, day, subject=subject)
+
+    @rule(id=_ids)
+    def remove(self, id: str) -> None:
+        self.remote.pop(id, None)
+
+    @rule()
+    def read(self) -> None:
+        self.known = apply(self.known, plan_merge(self.known, self.remote.values(), WINDOW), self.keys)
+        assert {found.draft.external_id: found.draft for found in self.known} == self.remote
+
+    @rule()
+    @precondition(lambda self: self.known)
+    def read_twice(self) -> None:
+        self.read()
+        assert plan_merge(self.known, self.remote.values(), WINDOW).empty
+
+    @invariant()
+    def a_key_stays_with_its_meeting(self) -> None:
+        for found in self.known:
+            assert self.owners.setdefault(found.pk, found.draft.ical_uid) == found.draft.ical_uid
+
+
+TestCalendar = Calendar.TestCase

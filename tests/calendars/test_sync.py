@@ -1,0 +1,472 @@
+"""One sync, with the calendar in memory: what is written, what is not, and what an error leaves behind."""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+from pytest_django import DjangoAssertNumQueries
+
+from calendars import sync
+from calendars.models import Meeting
+from integrations.errors import (
+    ApprovalNeeded,
+    CursorExpired,
+    OperatorProblem,
+    PermissionMissing,
+    ProviderError,
+    RateLimited,
+    ReconnectNeeded,
+    Unavailable,
+    UnexpectedAnswer,
+    WrongDoor,
+)
+from integrations.events import Window
+from integrations.models import CalendarConnection
+from sally.models import User
+from tests.memory import MemoryClient, all_day, event
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+Status = CalendarConnection.Status
+
+
+@pytest.fixture
+def connection(alice: User) -> CalendarConnection:
+    return CalendarConnection.objects.create(
+        owner=alice, provider="microsoft-work", account_id="u.t", account_email="ines@quay.example", next_sync_at=NOW
+    )
+
+
+def hours(number: float) -> datetime:
+    return NOW + timedelta(hours=number)
+
+
+def run(connection: CalendarConnection, client: MemoryClient, now: datetime = NOW) -> None:
+    """Claim and sync, due or not, as of ``now``."""
+    claimed, token = CalendarConnection.objects.filter(pk=connection.pk).idle(now).claim(now, limit=1)
+    assert claimed, "nobody could claim the connection"
+    sync.run(connection.pk, token, clock=lambda: now, open_client=lambda *_: client)
+    connection.refresh_from_db()
+
+
+def subjects() -> list[str]:
+    return sorted(Meeting.objects.values_list("subject", flat=True))
+
+
+class TestWhatIsWritten:
+    def test_events_become_meetings(self, connection: CalendarConnection) -> None:
+        run(connection, MemoryClient(event("a", hours(1), subject="A"), event("b", hours(2), subject="B")))
+        assert subjects() == ["A", "B"]
+        assert (connection.status, connection.meeting_count) == (Status.CONNECTED, 2)
+        assert connection.last_synced_at == NOW
+
+    def test_every_field_arrives(self, connection: CalendarConnection) -> None:
+        remote = event(
+            "a", hours(1), location="Pier", online_url="https://us02web.zoom.us/j/1", cancelled=True, confidential=True
+        )
+        run(connection, MemoryClient(remote))
+        meeting = Meeting.objects.get()
+        assert meeting.start == hours(1)
+        assert meeting.end == hours(2)
+        assert (meeting.location, meeting.join_url, meeting.service) == ("Pier", "https://us02web.zoom.us/j/1", "zoom")
+        assert (meeting.cancelled, meeting.confidential) == (True, True)
+        assert (meeting.organizer_name, meeting.organizer_email) == ("Tomas Ruy", "tomas@quay.example")
+        assert (meeting.ical_uid, meeting.external_id) == ("uid-a", "a")
+
+    def test_all_day_meetings_are_dates(self, connection: CalendarConnection) -> None:
+        run(connection, MemoryClient(all_day("a", hours(24).date(), 2)))
+        meeting = Meeting.objects.get()
+        assert meeting.all_day
+        assert meeting.start_date is not None
+        assert meeting.end_date is not None
+        assert (meeting.start_date.isoformat(), meeting.end_date.isoformat()) == ("2026-11-24", "2026-11-26")
+
+    def test_changes_reach_the_same_row(self, connection: CalendarConnection) -> None:
+        client = MemoryClient(event("a", hours(1)))
+        run(connection, client)
+        before = Meeting.objects.get()
+        client.put(event("a", hours(5), subject="Moved"))
+        run(connection, client)
+        after = Meeting.objects.get()
+        assert (after.pk, after.subject, after.start) == (before.pk, "Moved", hours(5))
+        assert after.created_at == before.created_at
+
+    def test_what_is_gone_is_deleted(self, connection: CalendarConnection) -> None:
+        client = MemoryClient(event("a", hours(1)), event("b", hours(2)))
+        run(connection, client)
+        del client.held["a"]
+        run(connection, client)
+        assert subjects() == ["Subject of b"]
+        assert connection.meeting_count == 1
+
+    def test_ids_that_change_places_keep_their_meetings(self, connection: CalendarConnection) -> None:
+        client = MemoryClient(event("a", hours(1), ical_uid="one"), event("b", hours(2), ical_uid="two"))
+        run(connection, client)
+        del client.held["a"]
+        client.put(event("b", hours(1), ical_uid="one"))
+        run(connection, client)
+        assert [(one.external_id, one.ical_uid) for one in Meeting.objects.all()] == [("b", "one")]
+
+    def test_a_mailbox_that_moved_renames_its_meetings(self, connection: CalendarConnection) -> None:
+        client = MemoryClient(*(event(f"old{n}", hours(n), ical_uid=f"u{n}") for n in range(1, 9)))
+        run(connection, client)
+        before = dict(Meeting.objects.values_list("ical_uid", "pk"))
+        client.held = {}
+        client.put(*(event(f"new{n}", hours(n), ical_uid=f"u{n}") for n in range(1, 9)))
+        run(connection, client)
+        assert dict(Meeting.objects.values_list("ical_uid", "pk")) == before
+        assert set(Meeting.objects.values_list("external_id", flat=True)) == {f"new{n}" for n in range(1, 9)}
+
+    def test_reading_again_writes_nothing(
+        self, connection: CalendarConnection, django_assert_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        client = MemoryClient(*(event(str(n), hours(n)) for n in range(50)))
+        run(connection, client)
+        updated = set(Meeting.objects.values_list("pk", "updated_at"))
+        run(connection, client, NOW + timedelta(minutes=5))
+        assert set(Meeting.objects.values_list("pk", "updated_at")) == updated
+
+    def test_two_people_may_have_the_same_mailbox(self, connection: CalendarConnection, bob: User) -> None:
+        other = CalendarConnection.objects.create(
+            owner=bob, provider="microsoft-work", account_id="u.t", account_email="ines@quay.example"
+        )
+        client = MemoryClient(event("a", hours(1)))
+        run(connection, client)
+        run(other, client)
+        assert Meeting.objects.filter(connection=connection).count() == 1
+        assert Meeting.objects.filter(connection=other).count() == 1
+
+
+class TestTheWindow:
+    def test_it_reaches_from_yesterday_to_90_days_ahead(self, connection: CalendarConnection) -> None:
+        assert sync.window_of(connection, NOW) == Window(NOW - timedelta(days=1), NOW + timedelta(days=90))
+
+    def test_after_an_outage_it_reaches_back_to_the_last_complete_read(self, connection: CalendarConnection) -> None:
+        connection.last_synced_at = NOW - timedelta(days=12)
+        assert sync.window_of(connection, NOW).start == NOW - timedelta(days=12)
+
+    def test_an_hour_without_reading_changes_nothing(self, connection: CalendarConnection) -> None:
+        connection.last_synced_at = NOW - timedelta(hours=1)
+        assert sync.window_of(connection, NOW).start == NOW - timedelta(days=1)
+
+    def test_what_lies_before_it_is_kept(self, connection: CalendarConnection) -> None:
+        client = MemoryClient(event("a", hours(-20)), event("b", hours(2)))
+        run(connection, client)
+        later = NOW + timedelta(days=2)
+        del client.held["a"]
+        connection.last_synced_at = later
+        connection.save()
+        run(connection, client, later)
+        assert subjects() == ["Subject of a", "Subject of b"]
+
+    def test_a_past_meeting_that_is_moved_to_the_future_is_the_same_row(self, connection: CalendarConnection) -> None:
+        client = MemoryClient(event("a", hours(-20)))
+        run(connection, client)
+        pk = Meeting.objects.get().pk
+        later = NOW + timedelta(days=3)
+        client.put(event("a", later + timedelta(hours=4)))
+        CalendarConnection.objects.update(last_synced_at=later)
+        run(connection, client, later)
+        assert Meeting.objects.get().pk == pk
+
+
+class TestTheOptions:
+    def test_private_appointments_leave_a_number_and_nothing_else(
+        self, connection: CalendarConnection, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level("DEBUG")
+        run(
+            connection,
+            MemoryClient(event("a", hours(1)), event("p", hours(2), subject="canary-oncologist", private=True)),
+        )
+        assert subjects() == ["Subject of a"]
+        assert connection.private_left_out == 1
+        assert "canary" not in caplog.text
+
+    def test_an_event_that_becomes_private_is_deleted(self, connection: CalendarConnection) -> None:
+        client = MemoryClient(event("a", hours(1)))
+        run(connection, client)
+        client.put(event("a", hours(1), private=True))
+        run(connection, client)
+        assert subjects() == []
+        assert (connection.private_left_out, connection.meeting_count) == (1, 0)
+
+    def test_with_the_option_private_appointments_are_kept(self, connection: CalendarConnection) -> None:
+        connection.sync_private = True
+        connection.save()
+        run(connection, MemoryClient(event("p", hours(2), private=True)))
+        assert Meeting.objects.get().private
+
+    def test_only_online_leaves_out_what_has_no_link(self, connection: CalendarConnection) -> None:
+        connection.sync_only_online = True
+        connection.save()
+        run(
+            connection,
+            MemoryClient(event("a", hours(1)), event("b", hours(2), online_url="https://meet.google.com/abc")),
+        )
+        assert subjects() == ["Subject of b"]
+        assert connection.offline_left_out == 1
+
+
+class TestASuddenlyEmptyCalendar:
+    @pytest.fixture
+    def client(self, connection: CalendarConnection) -> MemoryClient:
+        client = MemoryClient(*(event(str(n), hours(n)) for n in range(1, 11)))
+        run(connection, client)
+        client.held = {}
+        return client
+
+    def test_is_not_believed_at_once(self, connection: CalendarConnection, client: MemoryClient) -> None:
+        run(connection, client, NOW + timedelta(minutes=5))
+        assert Meeting.objects.count() == 10
+        assert connection.status == Status.CONNECTED
+        assert connection.next_sync_at == NOW + timedelta(minutes=10)
+
+    def test_is_not_believed_by_asking_again_at_once(
+        self, connection: CalendarConnection, client: MemoryClient
+    ) -> None:
+        for minutes in (5, 6, 7):
+            run(connection, client, NOW + timedelta(minutes=minutes))
+        assert Meeting.objects.count() == 10
+
+    def test_is_believed_five_minutes_later(self, connection: CalendarConnection, client: MemoryClient) -> None:
+        run(connection, client, NOW + timedelta(minutes=5))
+        run(connection, client, NOW + timedelta(minutes=10))
+        assert Meeting.objects.count() == 0
+        assert connection.meeting_count == 0
+
+    def test_is_forgotten_when_the_meetings_are_back(
+        self, connection: CalendarConnection, client: MemoryClient
+    ) -> None:
+        held = {str(n): event(str(n), hours(n)) for n in range(1, 11)}
+        run(connection, client, NOW + timedelta(minutes=5))
+        client.held = held
+        run(connection, client, NOW + timedelta(minutes=8))
+        client.held = {}
+        run(connection, client, NOW + timedelta(minutes=11))
+        assert Meeting.objects.count() == 10
+
+    def test_a_few_meetings_may_vanish_at_once(self, connection: CalendarConnection) -> None:
+        client = MemoryClient(*(event(str(n), hours(n)) for n in range(1, 5)))
+        run(connection, client)
+        client.held = {}
+        run(connection, client)
+        assert Meeting.objects.count() == 0
+
+
+class TestMoreThanOnePage:
+    @pytest.fixture
+    def client(self, connection: CalendarConnection) -> MemoryClient:
+        client = MemoryClient(*(event(str(n), hours(n)) for n in range(1, 11)))
+        client.pages = 2
+        run(connection, client)
+        return client
+
+    def test_an_event_that_slipped_between_pages_is_asked_for_and_kept(
+        self, connection: CalendarConnection, client: MemoryClient
+    ) -> None:
+        client.missed = {"3"}
+        run(connection, client)
+        assert Meeting.objects.filter(external_id="3").exists()
+        assert connection.meeting_count == 10
+
+    def test_one_that_is_gone_is_deleted(self, connection: CalendarConnection, client: MemoryClient) -> None:
+        del client.held["3"]
+        run(connection, client)
+        assert not Meeting.objects.filter(external_id="3").exists()
+
+    def test_one_that_moved_out_of_the_window_is_deleted(
+        self, connection: CalendarConnection, client: MemoryClient
+    ) -> None:
+        client.put(event("3", NOW + timedelta(days=200)))
+        run(connection, client)
+        assert not Meeting.objects.filter(external_id="3").exists()
+
+    def test_within_one_page_nothing_more_is_asked(self, connection: CalendarConnection, client: MemoryClient) -> None:
+        client.pages = 1
+        del client.held["3"]
+        client.asked.clear()
+        run(connection, client)
+        assert client.asked == ["events"]
+
+
+ERRORS: list[tuple[ProviderError, str, float | None, float | None]] = [
+    # error, state afterwards, next try in minutes: at least, at most (None: never by itself)
+    (Unavailable("x"), "connected", 0.8, 1.2),
+    (RateLimited("x", retry_after=600), "connected", 10, 10),
+    (RateLimited("x", retry_after=1), "connected", 0.8, 1.2),
+    (UnexpectedAnswer("x"), "connected", 0.8, 1.2),
+    (CursorExpired("x"), "connected", 0, 0),
+    (OperatorProblem("x"), "connected", 15, 15),
+    (ReconnectNeeded("x"), "needs_attention", None, None),
+    (PermissionMissing("x"), "needs_attention", None, None),
+    (ApprovalNeeded("x"), "needs_attention", None, None),
+    (WrongDoor("x"), "needs_attention", None, None),
+]
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("error", "state", "at_least", "at_most"), ERRORS, ids=[type(row[0]).__name__ for row in ERRORS]
+    )
+    def test_the_class_decides_state_and_next_try_and_the_meetings_stay(
+        self,
+        connection: CalendarConnection,
+        error: ProviderError,
+        state: str,
+        at_least: float | None,
+        at_most: float | None,
+    ) -> None:
+        client = MemoryClient(event("a", hours(1)))
+        run(connection, client)
+        client.errors = [error]
+        run(connection, client)
+        assert connection.status == state
+        assert (connection.failures, connection.last_error, connection.last_error_kind) == (
+            1,
+            error.code,
+            type(error).__name__,
+        )
+        assert (connection.lease_until, connection.lease_token, connection.attempts) == (None, None, 0)
+        assert subjects() == ["Subject of a"]
+        if at_least is None or at_most is None:
+            assert connection.next_sync_at is None
+        else:
+            assert connection.next_sync_at is not None
+            assert timedelta(minutes=at_least) <= connection.next_sync_at - NOW <= timedelta(minutes=at_most)
+
+    def test_pauses_grow_to_an_hour_at_most(self, connection: CalendarConnection) -> None:
+        client = MemoryClient()
+        pauses = []
+        for _ in range(10):
+            client.errors = [Unavailable("x")]
+            run(connection, client)
+            assert connection.next_sync_at
+            pauses.append((connection.next_sync_at - NOW).total_seconds() / 60)
+        for pause, doubled in zip(pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60, 60], strict=True):
+            assert doubled * 0.8 <= pause <= doubled * 1.2
+
+    def test_success_forgets_the_errors(self, connection: CalendarConnection) -> None:
+        client = MemoryClient(event("a", hours(1)))
+        client.errors = [Unavailable("x"), Unavailable("x")]
+        for _ in range(3):
+            run(connection, client)
+        assert (connection.failures, connection.last_error, connection.problem) == (0, "", None)
+
+    def test_the_user_reads_nothing_of_the_first_two_hiccups(self, connection: CalendarConnection) -> None:
+        client = MemoryClient()
+        for shown in (False, False, True):
+            client.errors = [Unavailable("x")]
+            run(connection, client)
+            assert bool(connection.problem) is shown
+
+    def test_a_dead_cursor_is_cleared_and_tried_again_once(self, connection: CalendarConnection) -> None:
+        connection.cursor = "old"
+        connection.save()
+        client = MemoryClient()
+        client.errors = [CursorExpired("x"), CursorExpired("x")]
+        run(connection, client)
+        assert (connection.cursor, connection.next_sync_at) == ("", NOW)
+        run(connection, client)
+        assert connection.next_sync_at
+        assert connection.next_sync_at > NOW
+
+    def test_a_bug_is_recorded_and_raised(self, connection: CalendarConnection) -> None:
+        client = MemoryClient()
+        client.errors = [ZeroDivisionError("canary")]
+        claimed, token = CalendarConnection.objects.filter(pk=connection.pk).claim(NOW, limit=1)
+        with pytest.raises(ZeroDivisionError):
+            sync.run(connection.pk, token, clock=lambda: NOW, open_client=lambda *_: client)
+        connection.refresh_from_db()
+        assert (connection.last_error, connection.last_error_kind) == ("INTERNAL", "InternalError")
+        assert connection.lease_until is None
+
+    def test_unreadable_events_are_counted_and_do_not_stop_the_others(self, connection: CalendarConnection) -> None:
+        client = MemoryClient(event("a", hours(1)))
+        client.unreadable = 3
+        run(connection, client)
+        assert (connection.unreadable_count, connection.meeting_count) == (3, 1)
+
+
+class TestTheLease:
+    def test_a_stale_claim_does_nothing(self, connection: CalendarConnection) -> None:
+        client = MemoryClient(event("a", hours(1)))
+        sync.run(connection.pk, uuid.uuid4(), clock=lambda: NOW, open_client=lambda *_: client)
+        assert client.asked == []
+
+    def test_a_connection_that_is_gone_is_no_error(self, connection: CalendarConnection) -> None:
+        claimed, token = CalendarConnection.objects.claim(NOW, limit=1)
+        pk = connection.pk
+        connection.disconnect()
+        sync.run(pk, token, clock=lambda: NOW, open_client=lambda *_: MemoryClient())
+
+    def test_who_lost_the_lease_meanwhile_writes_nothing(self, connection: CalendarConnection) -> None:
+        class Slow(MemoryClient):
+            def events(self, window: Window) -> object:  # type: ignore[override]
+                CalendarConnection.objects.update(lease_token=uuid.uuid4())
+                return super().events(window)
+
+        claimed, token = CalendarConnection.objects.claim(NOW, limit=1)
+        sync.run(connection.pk, token, clock=lambda: NOW, open_client=lambda *_: Slow(event("a", hours(1))))
+        assert Meeting.objects.count() == 0
+        connection.refresh_from_db()
+        assert connection.last_synced_at is None
+
+    def test_a_disconnect_during_the_sync_leaves_nothing(self, connection: CalendarConnection) -> None:
+        class Slow(MemoryClient):
+            def events(self, window: Window) -> object:  # type: ignore[override]
+                CalendarConnection.objects.get(pk=connection.pk).disconnect()
+                return super().events(window)
+
+        claimed, token = CalendarConnection.objects.claim(NOW, limit=1)
+        sync.run(connection.pk, token, clock=lambda: NOW, open_client=lambda *_: Slow(event("a", hours(1))))
+        assert Meeting.objects.count() == 0
+        assert CalendarConnection.objects.count() == 0
+
+    def test_it_is_renewed_while_the_sync_works_but_not_at_every_request(self, connection: CalendarConnection) -> None:
+        claimed, token = CalendarConnection.objects.claim(NOW, limit=1)
+        times = iter([NOW, NOW + timedelta(seconds=5), NOW + timedelta(seconds=25), NOW + timedelta(seconds=30)])
+        lease = sync.Lease(connection, token, lambda: next(times))
+        ends = []
+        for _ in range(3):
+            lease.renew()
+            connection.refresh_from_db()
+            ends.append(connection.lease_until)
+        assert ends == [NOW + timedelta(seconds=60), NOW + timedelta(seconds=85), NOW + timedelta(seconds=85)]
+
+    def test_a_wish_that_came_during_the_sync_is_still_open_after_it(self, connection: CalendarConnection) -> None:
+        wish = NOW + timedelta(seconds=2)
+
+        class Slow(MemoryClient):
+            def events(self, window: Window) -> object:  # type: ignore[override]
+                CalendarConnection.objects.update(next_sync_at=wish)
+                return super().events(window)
+
+        claimed, token = CalendarConnection.objects.claim(NOW, limit=1)
+        sync.run(connection.pk, token, clock=lambda: NOW, open_client=lambda *_: Slow())
+        connection.refresh_from_db()
+        assert connection.next_sync_at == wish
+
+    def test_the_next_sync_is_in_about_five_minutes(self, connection: CalendarConnection) -> None:
+        run(connection, MemoryClient())
+        assert connection.next_sync_at
+        assert timedelta(minutes=4.5) <= connection.next_sync_at - NOW <= timedelta(minutes=5.5)
+
+
+def test_fields_of_a_draft_are_fields_of_a_meeting() -> None:
+    from calendars.merge import Draft
+
+    names = {field.name for field in Meeting._meta.get_fields()}
+    assert {field.name for field in dataclasses.fields(Draft)} <= names
+
+
+@pytest.mark.django_db
+def test_the_clock_is_an_argument_everywhere_in_a_sync(connection: CalendarConnection) -> None:
+    """With the machine's clock a year off, a sync as of NOW writes only times near NOW."""
+    with time_machine.travel(NOW + timedelta(days=365), tick=False):
+        run(connection, MemoryClient(event("a", hours(1))))
+    assert Meeting.objects.get().created_at == NOW
+    assert connection.last_synced_at == NOW

@@ -1,0 +1,154 @@
+"""What tests share: people, the sandbox as Microsoft, and the rule about what a machine may lack."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import hypothesis
+import pytest
+from django.test import Client
+from pytest_django import DjangoDbBlocker, Settings
+
+from integrations import oauth
+from integrations.models import CalendarConnection
+from sally.models import Organization, User
+from tests import needs
+from tests.sandbox_process import Sandbox
+
+PASSWORD = "correct horse battery staple"
+INES = "ines@quay.example"
+TOMAS = "tomas@quay.example"
+
+# Machines differ in speed; what Hypothesis tries must not.
+hypothesis.settings.register_profile(
+    "sally", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("sally")
+
+_skipped: set[str] = set()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what this machine cannot run; in CI, where all must be there, fail instead."""
+    for marker in item.iter_markers("needs"):
+        for hint in needs.missing(marker.args):
+            if os.environ.get("SALLY_FORBID_SKIPS") == "1":
+                pytest.fail(f"skips are forbidden here, and this machine lacks {hint}", pytrace=False)
+            _skipped.add(hint)
+            pytest.skip(hint)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for hint in sorted(_skipped):
+        terminalreporter.write_line(f"SKIPPED for want of {hint}", yellow=True, bold=True)
+
+
+@pytest.fixture(autouse=True)
+def fast_passwords(settings: Settings) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    # Pages in tests need no collectstatic; the demo's and the browser's tests use the real thing.
+    settings.STORAGES = settings.STORAGES | {
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    }
+
+
+@pytest.fixture
+def quay(db: None) -> Organization:
+    return Organization.objects.create(name="Harbour & Quay", internal_domains=["quay.example"])
+
+
+def make_user(email: str, organization: Organization, **fields: object) -> User:
+    defaults: dict[str, object] = {"language": "en", "time_zone": "Europe/Berlin"}
+    return User.objects.create_user(email, PASSWORD, organization=organization, **(defaults | fields))
+
+
+@pytest.fixture
+def alice(quay: Organization) -> User:
+    return make_user("alice@quay.example", quay, name="Alice")
+
+
+@pytest.fixture
+def bob(quay: Organization) -> User:
+    """A colleague of Alice's."""
+    return make_user("bob@quay.example", quay, name="Bob")
+
+
+@pytest.fixture
+def charlie(db: None) -> User:
+    """Somebody of another organization."""
+    return make_user("charlie@elsewhere.example", Organization.objects.create(name="Elsewhere"), name="Charlie")
+
+
+@pytest.fixture
+def as_alice(alice: User) -> Client:
+    client = Client()
+    client.force_login(alice)
+    return client
+
+
+@pytest.fixture(scope="session")
+def sandbox_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    sandbox = Sandbox.start(tmp_path_factory.mktemp("sandbox"), "--https-port", "0", "--http-port", "0")
+    yield sandbox
+    sandbox.stop()
+
+
+@pytest.fixture
+def microsoft(sandbox_process: Sandbox, settings: Settings) -> Sandbox:
+    """The sandbox, fresh, and Sally pointed at it by the same settings that point to a national cloud."""
+    sandbox_process.control("POST", "reset")
+    point_at(sandbox_process, settings)
+    oauth._discovered.clear()
+    return sandbox_process
+
+
+def point_at(sandbox: Sandbox, settings: Settings) -> None:
+    settings.MICROSOFT_LOGIN_URL = sandbox.login_url
+    settings.MICROSOFT_GRAPH_URL = sandbox.graph_url
+    settings.MICROSOFT_CLIENT_ID = sandbox.client_id
+    settings.MICROSOFT_CLIENT_SECRET = sandbox.client_secret
+    settings.CA_BUNDLE = sandbox.ca_bundle
+
+
+def address_of(page: str) -> str:
+    """Where the page "Taking you to Microsoft" leads."""
+    found = re.search(r'content="0; url=([^"]+)"', page)
+    assert found, page
+    return found[1].replace("&amp;", "&")
+
+
+def sign_in_at_microsoft(client: Client, sandbox: Sandbox, email: str = INES, *, accept: bool = True) -> str:
+    """From the tile through Microsoft's pages; the callback's path and query, not yet visited."""
+    page = client.post("/settings/integrations/connect/microsoft-work/").content.decode()
+    parts = urlsplit(sandbox.sign_in(address_of(page), email, accept))
+    return f"{parts.path}?{parts.query}"
+
+
+def connect(client: Client, sandbox: Sandbox, email: str = INES) -> CalendarConnection:
+    """A connection made the way a person makes it."""
+    response = client.get(sign_in_at_microsoft(client, sandbox, email))
+    assert response.status_code == 302, response.content
+    return CalendarConnection.objects.get(account_email=email)
+
+
+@pytest.fixture
+def ines(as_alice: Client, microsoft: Sandbox) -> CalendarConnection:
+    """Alice's connection to Ines Falk's calendar, not yet synced."""
+    return connect(as_alice, microsoft)
+
+
+@pytest.fixture(scope="session")
+def built_static(tmp_path_factory: pytest.TempPathFactory, django_db_blocker: DjangoDbBlocker) -> Path:
+    """Static files as production serves them."""
+    from django.conf import settings
+    from django.core.management import call_command
+    from django.test import override_settings
+
+    folder = tmp_path_factory.mktemp("static")
+    with override_settings(STATIC_ROOT=folder, STORAGES=settings.STORAGES):
+        call_command("collectstatic", interactive=False, verbosity=0)
+    return folder

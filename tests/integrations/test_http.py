@@ -1,0 +1,102 @@
+"""The transport: what is waited for, what is trusted, what an answer's status means."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from integrations.errors import RateLimited, Unavailable
+from integrations.http import Session, check, retry_after, send
+from tests.sandbox_process import Sandbox
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("7", 7.0),
+        ("2.128", 2.128),
+        (" 3 ", 3.0),
+        ("Mon, 23 Nov 2026 12:01:30 GMT", 90.0),
+        ("Mon, 23 Nov 2026 11:00:00 GMT", 0.0),
+        ("-5", 0.0),
+        ("nan", 0.0),
+        ("inf", 86400.0),
+        ("1e9", 86400.0),
+        ("soon", 0.0),
+        ("", 0.0),
+    ],
+)
+def test_retry_after_is_read_as_a_number_or_a_date(header: str, seconds: float) -> None:
+    now = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
+    assert retry_after({"Retry-After": header}, now) == seconds
+
+
+def test_retry_after_is_found_in_any_letter_case_and_missed_without_harm() -> None:
+    assert retry_after({"retry-after": "4"}) == 4.0
+    assert retry_after({}) == 0.0
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 599])
+def test_server_errors_are_unavailable(status: int) -> None:
+    with pytest.raises(Unavailable):
+        check(status, {}, "test")
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_named_pause_is_kept(status: int) -> None:
+    with pytest.raises(RateLimited) as caught:
+        check(status, {"Retry-After": "30"}, "test")
+    assert caught.value.retry_after == 30.0
+
+
+@pytest.mark.parametrize("status", [200, 204, 301, 400, 401, 403, 404, 410])
+def test_other_answers_are_the_callers_business(status: int) -> None:
+    check(status, {}, "test")
+
+
+def test_the_environment_cannot_change_what_is_trusted(microsoft: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """requests lets REQUESTS_CA_BUNDLE beat Session.verify, and HTTPS_PROXY send everything elsewhere."""
+    import certifi
+
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.setenv(name, certifi.where())
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    url = f"{microsoft.login_url}/organizations/v2.0/.well-known/openid-configuration"
+    with Session() as session:
+        assert send(session, "GET", url).status_code == 200
+
+
+def test_an_unknown_authority_is_refused(microsoft: Sandbox, settings: object) -> None:
+    settings.CA_BUNDLE = ""  # type: ignore[attr-defined]
+    with Session() as session, pytest.raises(Unavailable):
+        send(session, "GET", f"{microsoft.login_url}/organizations/v2.0/.well-known/openid-configuration")
+
+
+def test_redirects_are_not_followed(microsoft: Sandbox) -> None:
+    microsoft.control(
+        "POST",
+        "faults",
+        json={
+            "path": "openid-configuration",
+            "status": 302,
+            "headers": {"Location": "http://127.0.0.1:1/"},
+            "body": "",
+        },
+    )
+    with Session() as session:
+        url = f"{microsoft.login_url}/organizations/v2.0/.well-known/openid-configuration"
+        assert send(session, "GET", url).status_code == 302
+
+
+def test_errors_name_no_query() -> None:
+    with Session() as session, pytest.raises(Unavailable) as caught:
+        send(session, "GET", "https://localhost:1/path?code=secret")
+    assert "secret" not in str(caught.value)
+    assert "localhost:1/path" in str(caught.value)
+
+
+def test_before_each_runs_before_every_request(microsoft: Sandbox) -> None:
+    count = []
+    with Session(before_each=lambda: count.append(1)) as session:
+        for _ in range(3):
+            send(session, "GET", f"{microsoft.login_url}/organizations/v2.0/.well-known/openid-configuration")
+    assert len(count) == 3

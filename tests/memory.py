@@ -1,0 +1,100 @@
+"""The calendar client as a fake: events in memory, the same contract as the real ones."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from integrations.events import (
+    Changed,
+    Kind,
+    Listing,
+    Person,
+    Poll,
+    RemoteEvent,
+    Response,
+    ShowAs,
+    Window,
+    version_of,
+)
+
+
+def event(id: str = "e1", start: datetime | None = None, minutes: int = 60, **fields: Any) -> RemoteEvent:
+    """A single meeting tomorrow-like; name what matters."""
+    start = start or datetime(2026, 11, 24, 9, tzinfo=UTC)
+    known: dict[str, Any] = {
+        "id": id,
+        "calendar_id": "primary",
+        "version": "",
+        "kind": Kind.SINGLE,
+        "series_id": "",
+        "ical_uid": f"uid-{id}",
+        "original_start": None,
+        "subject": f"Subject of {id}",
+        "start": start,
+        "end": start + timedelta(minutes=minutes),
+        "start_date": None,
+        "end_date": None,
+        "cancelled": False,
+        "private": False,
+        "confidential": False,
+        "response": Response.NONE,
+        "show_as": ShowAs.BUSY,
+        "is_organizer": False,
+        "organizer": Person("Tomas Ruy", "tomas@quay.example"),
+        "attendees": (),
+        "location": "",
+        "online_url": "",
+    }
+    made = RemoteEvent(**(known | fields))
+    return dataclasses.replace(made, version=version_of("key", made))
+
+
+def all_day(id: str, first: date, days: int = 1, **fields: Any) -> RemoteEvent:
+    start = datetime(first.year, first.month, first.day, tzinfo=UTC)
+    last = first + timedelta(days=days)
+    return event(id, start, days * 24 * 60, start_date=first, end_date=last, **fields)
+
+
+class MemoryClient:
+    """Holds events; ``errors`` are raised by the next reads, one each; ``missed`` are left out of the next listing."""
+
+    def __init__(self, *events: RemoteEvent) -> None:
+        self.held = {one.id: one for one in events}
+        self.errors: list[Exception] = []
+        self.missed: set[str] = set()
+        self.pages = 1
+        self.unreadable = 0
+        self.bodies: dict[str, str] = {}
+        self.asked: list[str] = []
+
+    def put(self, *events: RemoteEvent) -> None:
+        self.held |= {one.id: one for one in events}
+
+    def poll(self, cursor: str) -> Poll:
+        return Poll(Changed.UNKNOWN, cursor)
+
+    def events(self, window: Window) -> Listing:
+        self.asked.append("events")
+        if self.errors:
+            raise self.errors.pop(0)
+        shown = [one for one in self.held.values() if window.contains(one.start, one.end) and one.id not in self.missed]
+        self.missed = set()
+        return Listing(sorted(shown, key=lambda one: (one.start, one.id)), pages=self.pages, unreadable=self.unreadable)
+
+    def fill(self, events: Sequence[RemoteEvent]) -> list[RemoteEvent]:
+        return [
+            dataclasses.replace(one, body=self.bodies.get(one.id, ""), partial=False)
+            for one in events
+            if one.id in self.held
+        ]
+
+    def event(self, id: str) -> RemoteEvent | None:
+        held = self.held.get(id)
+        return held and self.fill([held])[0]
+
+    def find(self, ids: Sequence[str]) -> list[RemoteEvent]:
+        self.asked.append("find")
+        return [self.held[id] for id in ids if id in self.held]
