@@ -39,10 +39,10 @@ class InternalError(ProviderError):
 class Lease:
     """A worker's right to one connection, renewed while it works: before requests, at most every 20 seconds."""
 
-    def __init__(self, connection: CalendarConnection, token: uuid.UUID, clock: Callable[[], datetime]) -> None:
-        self.connection, self.token, self._clock = connection, token, clock
+    def __init__(self, connection: CalendarConnection, clock: Callable[[], datetime]) -> None:
+        assert connection.lease_token  # noqa: S101 - it was begun just now
+        self.connection, self.token, self._clock = connection, connection.lease_token, clock
         self._renewed = clock()
-        connection.renew_lease(token, self._renewed)
 
     def renew(self) -> None:
         now = self._clock()
@@ -73,20 +73,20 @@ def run(
 
     Only bugs are raised, after they were recorded.
     """
-    connection = CalendarConnection.objects.filter(pk=pk, lease_token=token).first()
+    connection = CalendarConnection.objects.begin(pk, token, clock())
     if connection is None:
         return
+    lease = Lease(connection, clock)
     try:
-        lease = Lease(connection, token, clock)
         try:
             _sync(connection, lease, clock, open_client)
         except ProviderError as error:
             logger.log(_level(error), "sync of %s: %s: %s", pk, type(error).__name__, error)
-            connection.record_failure(token, error, clock())
+            connection.record_failure(lease.token, error, clock())
         except LeaseLost:
             raise
         except Exception as exc:
-            connection.record_failure(token, InternalError(type(exc).__name__), clock())
+            connection.record_failure(lease.token, InternalError(type(exc).__name__), clock())
             raise
     except LeaseLost:
         logger.info("sync of %s: somebody else has it now", pk)

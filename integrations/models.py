@@ -68,6 +68,16 @@ class ConnectionQuerySet(models.QuerySet["CalendarConnection"]):
                 )
         return claimed, token
 
+    def begin(self, pk: uuid.UUID, token: uuid.UUID, now: datetime) -> CalendarConnection | None:
+        """Start to work on a claim: the connection with its secret, or None when the claim is stale or was begun.
+
+        The claim's token is exchanged for one that only this worker knows: a queue may deliver a task twice.
+        """
+        own = uuid.uuid4()
+        if not self.filter(pk=pk, lease_token=token).update(lease_token=own, lease_until=now + LEASE):
+            return None
+        return self.select_related("secret").filter(pk=pk, lease_token=own).first()
+
     def idle(self, now: datetime) -> ConnectionQuerySet:
         """Connections that may be read now, due or not: nobody works on them and nothing stops them."""
         return self.filter(
@@ -139,6 +149,8 @@ class CalendarConnection(models.Model):
     unreadable_count = models.PositiveIntegerField(_("unreadable events"), default=0)
     created_at = models.DateTimeField(_("connected at"), default=timezone.now, editable=False)
 
+    secret: ConnectionSecret  # raises ConnectionSecret.DoesNotExist where there is none
+
     objects = ConnectionQuerySet.as_manager()
 
     class Meta:
@@ -154,14 +166,6 @@ class CalendarConnection(models.Model):
     @property
     def door(self) -> Provider:
         return PROVIDERS[self.provider]
-
-    @property
-    def secret(self) -> ConnectionSecret:
-        """The secret's row. Raises ``ConnectionSecret.DoesNotExist``."""
-        cached: ConnectionSecret | None = self.__dict__.get("_secret")
-        if cached is None:
-            cached = self.__dict__["_secret"] = ConnectionSecret.objects.get(pk=self.pk)
-        return cached
 
     @property
     def can_sync(self) -> bool:
@@ -287,14 +291,13 @@ class SecretQuerySet(models.QuerySet["ConnectionSecret"]):
     def replace(self, connection: CalendarConnection, payload: Mapping[str, Any]) -> None:
         """A new secret in place of any old one; whoever still holds the old one can no longer save it."""
         generation = (self.filter(pk=connection.pk).values_list("generation", flat=True).first() or 0) + 1
-        self.update_or_create(pk=connection.pk, defaults={"payload": dict(payload), "generation": generation})
-        connection.__dict__.pop("_secret", None)
+        self.update_or_create(connection=connection, defaults={"payload": dict(payload), "generation": generation})
 
 
 class ConnectionSecret(models.Model):
     """What opens the account: msal's token cache. In a row of its own, so that no list of connections loads it."""
 
-    connection = models.OneToOneField(CalendarConnection, models.CASCADE, primary_key=True, related_name="+")
+    connection = models.OneToOneField(CalendarConnection, models.CASCADE, primary_key=True, related_name="secret")
     payload = EncryptedJSONField()
     generation = models.PositiveIntegerField(default=1)
 

@@ -85,7 +85,10 @@ class Microsoft:
         )
 
     def finish(self, flow: Mapping[str, Any], answer: Mapping[str, str]) -> oauth.SignedIn:
-        return oauth.finish(flow, answer, authority=self.authority)
+        account = oauth.finish(flow, answer, authority=self.authority)
+        if not any(scope.startswith("Calendars.") for scope in account.scopes):
+            raise PermissionMissing("no calendar scope was granted")
+        return account
 
     def open(self, connection: CalendarConnection, before_each: Callable[[], None]) -> GraphClient:
         session = Session(before_each)

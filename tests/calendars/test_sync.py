@@ -428,8 +428,10 @@ class TestTheLease:
 
     def test_it_is_renewed_while_the_sync_works_but_not_at_every_request(self, connection: CalendarConnection) -> None:
         claimed, token = CalendarConnection.objects.claim(NOW, limit=1)
+        begun = CalendarConnection.objects.begin(connection.pk, token, NOW)
+        assert begun is not None
         times = iter([NOW, NOW + timedelta(seconds=5), NOW + timedelta(seconds=25), NOW + timedelta(seconds=30)])
-        lease = sync.Lease(connection, token, lambda: next(times))
+        lease = sync.Lease(begun, lambda: next(times))
         ends = []
         for _ in range(3):
             lease.renew()

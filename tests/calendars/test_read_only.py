@@ -1,0 +1,67 @@
+"""Sally never writes to a calendar: the sandbox's own log of a connection's whole life."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+from django.utils import timezone
+
+from integrations.events import Window
+from integrations.models import CalendarConnection
+from integrations.providers import open_calendar
+from integrations.providers.microsoft import GraphClient
+from tests.conftest import INES, connect
+from tests.contracts import CALENDAR
+from tests.sandbox_process import Sandbox
+
+
+def test_nothing_but_get_and_batches_of_get_is_ever_sent_to_graph(as_alice: Client, microsoft: Sandbox) -> None:
+    microsoft.control("POST", "settings", json={"access_token_seconds": 60})
+    connection = connect(as_alice, microsoft)
+    for _ in range(3):
+        CalendarConnection.objects.update(next_sync_at=timezone.now())
+        call_command("sync_calendars")
+    as_alice.post(f"/settings/integrations/{connection.pk}/sync/")
+    call_command("sync_calendars")
+    client = open_calendar(CalendarConnection.objects.get(pk=connection.pk))
+    now = datetime.now(UTC)
+    listed = client.events(Window(now, now + timedelta(days=30)))
+    client.fill(listed)
+    client.find([one.id for one in listed])
+    client.event(listed[0].id)
+    assert connect(as_alice, microsoft).pk == connection.pk
+    as_alice.post(f"/settings/integrations/{connection.pk}/disconnect/")
+    sent = {
+        (entry["method"], entry["via"], "$batch" in entry["path"])
+        for entry in microsoft.log()
+        if entry["path"].startswith("/v1.0/")
+    }
+    assert sent == {("GET", "direct", False), ("GET", "batch", False), ("POST", "direct", True)}
+
+
+def test_the_client_offers_nothing_that_writes() -> None:
+    """Its two ways out take no method as an argument, and its public face is the seam."""
+    public = {name for name in vars(GraphClient) if not name.startswith("_")}
+    assert public == {"poll", "events", "fill", "event", "find"}
+    import inspect
+
+    source = inspect.getsource(GraphClient)
+    assert source.count("send(") == 2
+    assert '"GET"' in source
+    assert 'f"{self._root}/$batch"' in source
+    for verb in ("PUT", "PATCH", "DELETE"):
+        assert verb not in source
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_vanished_calendar_is_left_as_it_is(microsoft: Sandbox, ines: CalendarConnection, gone: bool) -> None:
+    """Whatever Sally reads, the mailbox's text stays as it was."""
+    microsoft.control("PUT", f"mailboxes/{INES}", text=CALENDAR)
+    before = microsoft.control("GET", f"mailboxes/{INES}")
+    call_command("sync_calendars")
+    if gone:
+        ines.disconnect()
+    assert microsoft.control("GET", f"mailboxes/{INES}") == before

@@ -1,0 +1,256 @@
+"""The queue is only a wake-up: what happens when tasks double, vanish, or their worker is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.conf import settings as django_settings
+from django.core.management import CommandError, call_command
+from django.db import connection as database
+from django.test import Client
+from django.utils import timezone
+from django_q.models import OrmQ, Schedule
+from pytest_django import Settings
+
+from calendars import tasks
+from calendars.apps import SCHEDULES, register_schedules
+from calendars.models import Meeting
+from integrations.models import LEASE, CalendarConnection
+from sally.models import User
+from tests.conftest import INES, connect
+from tests.sandbox_process import Sandbox
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def queued() -> list[tuple[str, ...]]:
+    return [one.task["args"] for one in OrmQ.objects.all()]
+
+
+def make(owner: User, number: int) -> CalendarConnection:
+    return CalendarConnection.objects.create(
+        owner=owner, provider="microsoft-work", account_id=str(number), next_sync_at=timezone.now()
+    )
+
+
+class TestDispatch:
+    def test_each_due_connection_gets_one_task_with_ids_only(self, alice: User) -> None:
+        rows = [make(alice, number) for number in range(3)]
+        tasks.dispatch_due()
+        for row in rows:
+            row.refresh_from_db()
+        assert sorted(queued()) == sorted((str(row.pk), str(row.lease_token)) for row in rows)
+
+    def test_what_is_claimed_is_not_queued_again(self, alice: User) -> None:
+        make(alice, 1)
+        tasks.dispatch_due()
+        tasks.dispatch_due()
+        assert len(queued()) == 1
+
+    def test_a_lost_task_is_made_up_for_when_the_lease_ends(self, alice: User) -> None:
+        row = make(alice, 1)
+        tasks.dispatch_due()
+        OrmQ.objects.all().delete()
+        CalendarConnection.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+        tasks.dispatch_due()
+        row.refresh_from_db()
+        assert queued() == [(str(row.pk), str(row.lease_token))]
+        assert row.attempts == 2
+
+    def test_a_doubled_task_runs_once(self, ines: CalendarConnection, microsoft: Sandbox) -> None:
+        tasks.dispatch_due()
+        ((pk, token),) = queued()
+        microsoft.control("DELETE", "log")
+        tasks.sync_connection(pk, token)
+        tasks.sync_connection(pk, token)
+        assert sum(entry["path"] == "/v1.0/me/calendarView" for entry in microsoft.log()) == 1
+
+    def test_a_wish_during_a_sync_is_queued_right_after_it(
+        self, ines: CalendarConnection, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tasks.dispatch_due()
+        ((pk, token),) = queued()
+        OrmQ.objects.all().delete()
+
+        def run_and_wish(*_: object) -> None:
+            CalendarConnection.objects.update(lease_until=None, lease_token=None, next_sync_at=timezone.now())
+
+        monkeypatch.setattr(tasks.sync, "run", run_and_wish)
+        tasks.sync_connection(pk, token)
+        assert len(queued()) == 1
+
+
+class TestSchedules:
+    @pytest.mark.django_db
+    def test_they_are_registered_once_and_left_as_they_are(self) -> None:
+        register_schedules(None)
+        soon = timezone.now() + timedelta(seconds=7)
+        Schedule.objects.update(next_run=soon)
+        register_schedules(None)
+        assert [(one.name, one.func, one.minutes, one.next_run) for one in Schedule.objects.all()] == [
+            ("dispatch due connections", "calendars.tasks.dispatch_due", 1, soon)
+        ]
+
+    @pytest.mark.django_db
+    def test_those_that_are_no_longer_ours_go(self) -> None:
+        Schedule.objects.create(name="old", func="calendars.tasks.of_yesterday", schedule_type=Schedule.HOURLY)
+        Schedule.objects.create(name="not ours", func="somebody.elses", schedule_type=Schedule.HOURLY)
+        register_schedules(None)
+        assert set(Schedule.objects.values_list("name", flat=True)) == {"not ours", *SCHEDULES}
+
+    def test_their_functions_exist(self) -> None:
+        from django.utils.module_loading import import_string
+
+        for func, _ in SCHEDULES.values():
+            assert callable(import_string(func))
+
+
+class TestSyncCalendars:
+    def test_it_syncs_what_is_due(self, ines: CalendarConnection, capsys: pytest.CaptureFixture[str]) -> None:
+        call_command("sync_calendars")
+        ines.refresh_from_db()
+        assert ines.status == "connected"
+        assert f"{INES}: {ines.meeting_count} meetings" in capsys.readouterr().out
+
+    def test_one_can_be_named_due_or_not(self, ines: CalendarConnection) -> None:
+        CalendarConnection.objects.update(next_sync_at=timezone.now() + timedelta(hours=1))
+        call_command("sync_calendars", connection=ines.pk)
+        ines.refresh_from_db()
+        assert ines.last_synced_at is not None
+
+    def test_one_that_rests_is_said_to(self, ines: CalendarConnection) -> None:
+        ines.pause()
+        with pytest.raises(CommandError, match="is paused or needs its owner's attention"):
+            call_command("sync_calendars", connection=ines.pk)
+
+    def test_a_failure_is_named_and_ends_with_an_error(
+        self, ines: CalendarConnection, microsoft: Sandbox, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        microsoft.control("POST", "faults", json={"path": "/calendarView", "status": 503, "body": ""})
+        with pytest.raises(CommandError):
+            call_command("sync_calendars")
+        assert "failed (NET-1)" in capsys.readouterr().out
+
+
+def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def worker_environment(microsoft: Sandbox) -> dict[str, str]:
+    """For processes of their own that work on the test's database and the sandbox."""
+    name = database.settings_dict["NAME"]
+    if database.vendor == "sqlite":
+        url = f"sqlite:///{Path(name).resolve()}"
+    else:
+        at = database.settings_dict
+        url = f"postgres://{at['USER']}:{at['PASSWORD']}@{at['HOST'] or 'localhost'}:{at['PORT'] or 5432}/{name}"
+    return os.environ | {
+        "DATABASE_URL": url,
+        "MICROSOFT_LOGIN_URL": microsoft.login_url,
+        "MICROSOFT_GRAPH_URL": microsoft.graph_url,
+        "MICROSOFT_CLIENT_ID": microsoft.client_id,
+        "MICROSOFT_CLIENT_SECRET": microsoft.client_secret,
+        "CA_BUNDLE": microsoft.ca_bundle,
+    }
+
+
+@pytest.fixture
+def start_worker(worker_environment: dict[str, str]) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start() -> subprocess.Popen[bytes]:
+        started.append(
+            subprocess.Popen(
+                [sys.executable, str(ROOT / "manage.py"), "worker"], env=worker_environment, start_new_session=True
+            )
+        )
+        return started[-1]
+
+    yield start
+    for process in started:
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        process.wait()
+
+
+@pytest.mark.django_db(transaction=True)
+class TestARealWorker:
+    def test_a_worker_killed_in_the_middle_of_a_sync_is_made_up_for(
+        self,
+        as_alice: Client,
+        microsoft: Sandbox,
+        start_worker: Callable[[], subprocess.Popen[bytes]],
+        settings: Settings,
+    ) -> None:
+        """kill -9 while Graph answers; the next dispatch after the lease finds it, and nothing is doubled."""
+        register_schedules(None)
+        microsoft.control("POST", "faults", json={"path": "/calendarView", "status": None, "delay": 60})
+        connection = connect(as_alice, microsoft)
+        first = start_worker()
+        until(lambda: OrmQ.objects.count() == 1 and _working(connection), 20, "a worker has the connection")
+        time.sleep(1)
+        os.killpg(first.pid, signal.SIGKILL)
+        first.wait()
+        connection.refresh_from_db()
+        assert connection.last_synced_at is None
+        assert connection.attempts == 1
+        microsoft.control("DELETE", "faults")
+        # Instead of waiting for the minute of the lease: it ends now.
+        CalendarConnection.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+        assert timedelta(seconds=60) == LEASE
+        start_worker()
+        tasks.dispatch_due()
+        until(lambda: _synced(connection), 30, "the connection is synced")
+        connection.refresh_from_db()
+        assert connection.status == "connected"
+        meetings = Meeting.objects.filter(connection=connection)
+        assert meetings.count() == meetings.values("external_id").distinct().count() == connection.meeting_count > 50
+
+    def test_two_workers_on_one_connection_one_works(
+        self, as_alice: Client, microsoft: Sandbox, start_worker: Callable[[], subprocess.Popen[bytes]]
+    ) -> None:
+        connection = connect(as_alice, microsoft)
+        ((pk, token),) = queued()
+        # The same task many times over, as an ORM broker may deliver it.
+        from django_q.tasks import async_task
+
+        for _ in range(5):
+            async_task("calendars.tasks.sync_connection", pk, token)
+        microsoft.control("DELETE", "log")
+        microsoft.control("POST", "faults", json={"path": "/calendarView", "status": None, "delay": 1})
+        start_worker()
+        start_worker()
+        until(lambda: _synced(connection), 30, "the connection is synced")
+        until(lambda: OrmQ.objects.count() == 0, 30, "all tasks are done")
+        assert sum(entry["path"] == "/v1.0/me/calendarView" for entry in microsoft.log()) == 1
+
+
+def _working(connection: CalendarConnection) -> bool:
+    connection.refresh_from_db()
+    return connection.lease_until is not None and OrmQ.objects.filter(lock__gt=timezone.now()).exists()
+
+
+def _synced(connection: CalendarConnection) -> bool:
+    connection.refresh_from_db()
+    return connection.last_synced_at is not None
+
+
+def test_the_queue_never_retries_what_the_rows_retry() -> None:
+    """ack_failures: a failed task is done; tries and pauses are the rows'. And successes are not kept."""
+    queue = django_settings.Q_CLUSTER
+    assert (queue["ack_failures"], queue["max_attempts"], queue["save_limit"]) == (True, 1, -1)
+    assert queue["retry"] > queue["timeout"] * (1 + queue["queue_limit"] / queue["workers"])

@@ -1,0 +1,297 @@
+"""Settings → Integrations as a person uses it, and as somebody abuses it."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from django.contrib.messages import get_messages
+from django.http import HttpResponse
+from django.test import Client
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries, Settings
+
+from calendars.models import Meeting
+from integrations.models import CalendarConnection, ConnectionSecret, SignIn
+from sally.models import User
+from tests.conftest import INES, address_of, connect, sign_in_at_microsoft
+from tests.sandbox_process import Sandbox
+
+Status = CalendarConnection.Status
+BASE = "/settings/integrations/"
+
+
+def said(response: HttpResponse) -> str:
+    return " ".join(str(message) for message in get_messages(response.wsgi_request))  # type: ignore[attr-defined]
+
+
+def signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+class TestAddCalendar:
+    def test_the_page_shows_the_guides_three_tiles(self, as_alice: Client) -> None:
+        page = as_alice.get(f"{BASE}add/").content.decode()
+        for name in (
+            "Outlook Calendar (Microsoft 365 / Exchange Online)",
+            "Outlook Calendar (Personal Microsoft Account / Exchange Online)",
+            "Outlook Calendar (Exchange On-Premise)",
+        ):
+            assert page.count(name) == 1
+
+    def test_two_are_coming_and_not_clickable(self, as_alice: Client) -> None:
+        page = as_alice.get(f"{BASE}add/").content.decode()
+        assert page.count("coming with the next version") == 2
+        assert page.count('action="/settings/integrations/connect/') == 1
+
+    def test_the_need_for_an_admins_approval_is_said_beforehand(self, as_alice: Client) -> None:
+        assert "The first account of an organisation needs an admin&#x27;s approval" in as_alice.get(
+            f"{BASE}add/"
+        ).content.decode().replace("&#39;", "&#x27;")
+
+    def test_connect_leads_to_microsoft_by_a_page_not_a_redirect(self, as_alice: Client, microsoft: Sandbox) -> None:
+        """Chromium applies form-action to redirects that follow a form: the authority would be blocked."""
+        response = as_alice.post(f"{BASE}connect/microsoft-work/")
+        assert response.status_code == 200
+        assert address_of(response.content.decode()).startswith(f"{microsoft.pages_url}/organizations/oauth2/v2.0/")
+
+    @pytest.mark.parametrize("key", ["microsoft-personal", "exchange", "nonsense"])
+    def test_a_door_that_is_not_open_is_not_found(self, as_alice: Client, key: str) -> None:
+        assert as_alice.post(f"{BASE}connect/{key}/").status_code == 404
+
+    def test_a_sign_in_service_that_cannot_be_reached_is_said(self, as_alice: Client, settings: Settings) -> None:
+        settings.MICROSOFT_LOGIN_URL = "https://localhost:1"
+        settings.MICROSOFT_CLIENT_ID, settings.MICROSOFT_CLIENT_SECRET = "id", "secret"
+        response = as_alice.post(f"{BASE}connect/microsoft-work/")
+        assert response.url == f"{BASE}add/"  # type: ignore[attr-defined]
+        assert "cannot be reached" in said(response)
+        assert SignIn.objects.count() == 0
+
+    def test_without_an_app_registration_the_operator_is_named(self, as_alice: Client) -> None:
+        response = as_alice.post(f"{BASE}connect/microsoft-work/")
+        assert "Sally's administrator has to act" in said(response)
+
+
+class TestCallback:
+    def test_after_microsoft_the_calendar_is_connected(self, as_alice: Client, alice: User, microsoft: Sandbox) -> None:
+        response = as_alice.get(sign_in_at_microsoft(as_alice, microsoft))
+        assert response.url == "/meetings/"  # type: ignore[attr-defined]
+        assert said(response) == f"{INES} is connected."
+        row = CalendarConnection.objects.get()
+        assert (row.owner_id, row.account_email, row.provider) == (alice.pk, INES, "microsoft-work")
+
+    def test_declined_consent_is_said_and_stores_nothing(self, as_alice: Client, microsoft: Sandbox) -> None:
+        response = as_alice.get(sign_in_at_microsoft(as_alice, microsoft, accept=False))
+        assert said(response) == "You declined at Microsoft, so nothing was connected. (AADSTS65004)"
+        assert CalendarConnection.objects.count() == ConnectionSecret.objects.count() == 0
+
+    def test_a_replayed_callback_is_refused(self, as_alice: Client, microsoft: Sandbox) -> None:
+        callback = sign_in_at_microsoft(as_alice, microsoft)
+        as_alice.get(callback)
+        response = as_alice.get(callback)
+        assert "already used" in said(response)
+        assert CalendarConnection.objects.count() == 1
+
+    def test_somebody_elses_callback_is_refused_and_not_used_up(
+        self, as_alice: Client, bob: User, microsoft: Sandbox
+    ) -> None:
+        callback = sign_in_at_microsoft(as_alice, microsoft)
+        response = signed_in(bob).get(callback)
+        assert "belongs to somebody else" in said(response)
+        assert CalendarConnection.objects.count() == 0
+        as_alice.get(callback)
+        assert CalendarConnection.objects.count() == 1
+
+    def test_an_expired_callback_is_refused(self, as_alice: Client, microsoft: Sandbox) -> None:
+        callback = sign_in_at_microsoft(as_alice, microsoft)
+        SignIn.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+        assert "has expired" in said(as_alice.get(callback))
+        assert CalendarConnection.objects.count() == 0
+
+    def test_a_code_of_another_sign_in_is_refused(self, as_alice: Client, microsoft: Sandbox) -> None:
+        first = parse_qs(urlsplit(sign_in_at_microsoft(as_alice, microsoft)).query)
+        second = parse_qs(urlsplit(sign_in_at_microsoft(as_alice, microsoft)).query)
+        response = as_alice.get(f"{BASE}microsoft/callback/", {"state": first["state"][0], "code": second["code"][0]})
+        assert CalendarConnection.objects.count() == 0
+        assert said(response)
+
+    @pytest.mark.parametrize("query", ["", "?state=", "?state=x&code=y", "?error=access_denied", "?state=%00&code=%ff"])
+    def test_nonsense_is_one_clear_sentence(self, as_alice: Client, query: str) -> None:
+        response = as_alice.get(f"{BASE}microsoft/callback/{query}")
+        assert response.status_code == 302
+        assert "Please start again." in said(response)
+
+    def test_who_is_not_signed_in_signs_in_first_and_then_arrives(
+        self, as_alice: Client, alice: User, microsoft: Sandbox
+    ) -> None:
+        callback = sign_in_at_microsoft(as_alice, microsoft)
+        assert Client().get(callback).url.startswith("/sign-in/?next=")  # type: ignore[attr-defined]
+        assert CalendarConnection.objects.count() == 0
+
+    def test_the_parameters_leave_the_address_bar(self, as_alice: Client, microsoft: Sandbox) -> None:
+        response = as_alice.get(sign_in_at_microsoft(as_alice, microsoft))
+        assert "code=" not in response.url  # type: ignore[attr-defined]
+
+    def test_a_token_endpoint_that_is_down_stores_nothing(self, as_alice: Client, microsoft: Sandbox) -> None:
+        callback = sign_in_at_microsoft(as_alice, microsoft)
+        microsoft.control("POST", "faults", json={"path": "/token", "status": 503, "body": "<html>"})
+        assert "cannot be reached" in said(as_alice.get(callback))
+        assert CalendarConnection.objects.count() == 0
+
+    def test_a_consent_that_only_an_admin_can_give_is_no_connection(self, as_alice: Client, microsoft: Sandbox) -> None:
+        import json
+
+        callback = sign_in_at_microsoft(as_alice, microsoft)
+        microsoft.control(
+            "POST",
+            "faults",
+            json={"path": "/token", "status": 400, "body": json.dumps({"error": "invalid_grant",
+                  "suberror": "consent_required", "error_description": "AADSTS65001: not consented"})},
+        )  # fmt: skip
+        assert "has to approve Sally first" in said(as_alice.get(callback))
+        assert CalendarConnection.objects.count() == 0
+
+    def test_a_reconnect_names_the_account_beforehand(
+        self, as_alice: Client, ines: CalendarConnection, microsoft: Sandbox
+    ) -> None:
+        page = as_alice.post(f"{BASE}connect/microsoft-work/", {"connection": str(ines.pk)}).content.decode()
+        assert parse_qs(urlsplit(address_of(page)).query)["login_hint"] == [INES]
+
+
+class TestTheList:
+    def test_it_shows_account_state_times_and_number(self, as_alice: Client, ines: CalendarConnection) -> None:
+        synced = timezone.now() - timedelta(minutes=2)
+        CalendarConnection.objects.update(
+            status=Status.CONNECTED, last_synced_at=synced, next_sync_at=synced + timedelta(minutes=5), meeting_count=42
+        )
+        page = as_alice.get(BASE).content.decode()
+        for text in ("Ines Falk", INES, "Connected", "Last sync", "Next sync", ">42<", "Sync now", "Disconnect"):
+            assert text in page
+
+    def test_while_it_syncs_the_card_looks_again_by_itself_with_and_without_javascript(
+        self, as_alice: Client, ines: CalendarConnection
+    ) -> None:
+        page = as_alice.get(BASE).content.decode()
+        assert f'hx-get="{BASE}{ines.pk}/" hx-trigger="every 2s"' in page
+        assert '<noscript><meta http-equiv="refresh" content="5"></noscript>' in page
+
+    def test_once_synced_it_stops_looking(self, as_alice: Client, ines: CalendarConnection) -> None:
+        CalendarConnection.objects.update(
+            status=Status.CONNECTED, next_sync_at=timezone.now() + timedelta(minutes=5), last_synced_at=timezone.now()
+        )
+        assert "every 2s" not in as_alice.get(BASE).content.decode()
+        assert "every 2s" not in as_alice.get(f"{BASE}{ines.pk}/").content.decode()
+
+    def test_what_is_left_out_is_counted(self, as_alice: Client, ines: CalendarConnection) -> None:
+        CalendarConnection.objects.update(private_left_out=3, offline_left_out=1, unreadable_count=2)
+        page = as_alice.get(BASE).content.decode()
+        assert "3 private appointments are not synced." in page
+        assert "1 meeting without a link is not synced." in page
+        assert "2 events could not be read and are left out; the others are complete." in page
+
+    def test_a_connection_that_needs_attention_offers_microsofts_button(
+        self, as_alice: Client, ines: CalendarConnection
+    ) -> None:
+        CalendarConnection.objects.update(
+            status=Status.NEEDS_ATTENTION, last_error="AADSTS50173", last_error_kind="ReconnectNeeded"
+        )
+        page = as_alice.get(BASE).content.decode()
+        assert "Microsoft no longer lets Sally read this calendar." in page
+        assert "AADSTS50173" in page
+        assert "Sign in with Microsoft" in page
+
+    def test_queries_do_not_grow_with_the_connections(
+        self, as_alice: Client, alice: User, django_assert_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        for number in range(20):
+            CalendarConnection.objects.create(owner=alice, provider="microsoft-work", account_id=str(number))
+        with django_assert_num_queries(3):
+            as_alice.get(BASE)
+
+
+class TestSyncNow:
+    def test_it_makes_the_connection_due(self, as_alice: Client, ines: CalendarConnection) -> None:
+        CalendarConnection.objects.update(next_sync_at=timezone.now() + timedelta(hours=1), status=Status.CONNECTED)
+        assert as_alice.post(f"{BASE}{ines.pk}/sync/").url == BASE  # type: ignore[attr-defined]
+        assert CalendarConnection.objects.due(timezone.now()).get().pk == ines.pk
+
+    def test_htmx_gets_the_card(self, as_alice: Client, ines: CalendarConnection) -> None:
+        response = as_alice.post(f"{BASE}{ines.pk}/sync/", headers={"HX-Request": "true"})
+        assert b"Syncing" in response.content
+        assert b"<html" not in response.content
+
+    @pytest.mark.parametrize("status", [Status.PAUSED, Status.NEEDS_ATTENTION])
+    def test_it_cannot_wake_what_rests(self, as_alice: Client, ines: CalendarConnection, status: str) -> None:
+        CalendarConnection.objects.update(status=status, next_sync_at=None)
+        as_alice.post(f"{BASE}{ines.pk}/sync/")
+        ines.refresh_from_db()
+        assert ines.next_sync_at is None
+
+
+class TestDisconnect:
+    def test_it_says_what_it_will_delete_and_changes_nothing_yet(
+        self, as_alice: Client, ines: CalendarConnection
+    ) -> None:
+        CalendarConnection.objects.update(meeting_count=2)
+        page = as_alice.get(f"{BASE}{ines.pk}/disconnect/").content.decode()
+        assert "Sally deletes her access to this calendar and the 2 meetings she keeps of it." in page
+        assert CalendarConnection.objects.exists()
+
+    def test_confirmed_it_deletes_and_says_what(self, as_alice: Client, ines: CalendarConnection) -> None:
+        now = timezone.now()
+        for number in range(2):
+            Meeting.objects.create(connection=ines, external_id=str(number), start=now, end=now)
+        response = as_alice.post(f"{BASE}{ines.pk}/disconnect/")
+        assert f"{INES} is disconnected. Deleted: the access to it and 2 meetings." in said(response)
+        assert CalendarConnection.objects.count() == ConnectionSecret.objects.count() == Meeting.objects.count() == 0
+
+
+OWN = [("get", ""), ("post", "sync/"), ("get", "disconnect/"), ("post", "disconnect/")]
+
+
+@pytest.mark.parametrize(("method", "path"), OWN)
+def test_another_users_connection_is_not_found(
+    ines: CalendarConnection, bob: User, charlie: User, method: str, path: str
+) -> None:
+    for user in (bob, charlie):
+        response = getattr(signed_in(user), method)(f"{BASE}{ines.pk}/{path}")
+        assert response.status_code == 404
+    assert CalendarConnection.objects.filter(pk=ines.pk).exists()
+
+
+def test_another_users_connection_cannot_be_reconnected(ines: CalendarConnection, bob: User) -> None:
+    client = signed_in(bob)
+    assert client.post(f"{BASE}connect/microsoft-work/", {"connection": str(ines.pk)}).status_code == 404
+    assert client.post(f"{BASE}connect/microsoft-work/", {"connection": "nonsense"}).status_code == 404
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "path", ["", "add/", f"{uuid.uuid4()}/", f"{uuid.uuid4()}/disconnect/", "microsoft/callback/?state=x"]
+)
+def test_strangers_are_asked_to_sign_in(path: str) -> None:
+    response = Client().get(BASE + path)
+    assert response.status_code == 302
+    assert response.url.startswith("/sign-in/")  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("path", ["connect/microsoft-work/", f"{uuid.uuid4()}/sync/"])
+def test_nothing_changes_by_get(as_alice: Client, path: str) -> None:
+    assert as_alice.get(BASE + path).status_code == 405
+
+
+def test_forms_need_their_token(alice: User, ines: CalendarConnection) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(alice)
+    assert client.post(f"{BASE}{ines.pk}/disconnect/").status_code == 403
+    assert CalendarConnection.objects.exists()
+
+
+def test_connecting_again_is_the_same_connection(
+    as_alice: Client, ines: CalendarConnection, microsoft: Sandbox
+) -> None:
+    assert connect(as_alice, microsoft).pk == ines.pk
