@@ -4,6 +4,10 @@ Loaded as a pytest plugin (``-p tests.environment``) because pytest-django reads
 """
 
 import os
+import tempfile
+
+# A folder of this run's own: two runs at once must not share a database file. It goes when the process ends.
+_folder = tempfile.TemporaryDirectory(prefix="sally-tests-", ignore_cleanup_errors=True)
 
 os.environ.update(
     ENV_FILE="",
@@ -12,7 +16,7 @@ os.environ.update(
     DEBUG="false",
     ALLOWED_HOSTS="localhost,127.0.0.1,testserver",
     PUBLIC_URL="http://testserver",
-    DATABASE_URL=os.environ.get("TEST_DATABASE_URL", "sqlite:///db.sqlite3"),
+    DATABASE_URL=os.environ.get("TEST_DATABASE_URL", f"sqlite:///{_folder.name}/db.sqlite3"),
     REDIS_URL="",
     EMAIL_URL="memorymail://",
     DEFAULT_FROM_EMAIL="sally@sally.example",

@@ -1,0 +1,169 @@
+"""The control API: what tests and demonstrations do to the tenant from behind, as JSON, on the loopback only."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import wraps
+from typing import Any
+
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+
+from sandbox import edits, people
+from sandbox.edits import UnknownEvent
+from sandbox.faults import FAULTS, read_fault
+from sandbox.ics import read_series
+from sandbox.installation import reset_switches, turn_switches
+from sandbox.mailbox import open_mailbox
+from sandbox.models import AccessToken, Mailbox, Person, RefreshToken
+from sandbox.requestlog import LOG
+
+_View = Callable[..., HttpResponse]
+
+
+class _Unknown(LookupError):
+    """There is nobody of that name here."""
+
+
+def _told(error: Exception, status: int) -> JsonResponse:
+    return JsonResponse({"error": str(error)}, status=status)
+
+
+def controlling(*methods: str) -> Callable[[_View], _View]:
+    """A view of the control API: its methods, its refusals as a sentence, and no foreign web page as its caller."""
+
+    def decorate(view: _View) -> _View:
+        @csrf_exempt
+        @wraps(view)
+        def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            origin = request.headers.get("Origin")
+            if origin and origin != f"{request.scheme}://{request.get_host()}":
+                return JsonResponse({"error": "The control API answers no other site's pages."}, status=403)
+            if request.method not in methods:
+                return JsonResponse({"error": f"Use {' or '.join(methods)}."}, status=405)
+            try:
+                return view(request, *args, **kwargs)
+            except (UnknownEvent, _Unknown) as exc:
+                return _told(exc, 404)
+            except (ValueError, TypeError) as exc:
+                return _told(exc, 400)
+
+        return answer
+
+    return decorate
+
+
+def _json(request: HttpRequest) -> dict[str, Any]:
+    body = json.loads(request.body or b"{}")
+    if not isinstance(body, dict):
+        raise ValueError("A JSON object is wanted.")
+    return body
+
+
+def _person(email: str) -> Person:
+    person = people.find(email)
+    if person is None:
+        raise _Unknown(f"There is nobody with the address {email}.")
+    return person
+
+
+def _done() -> JsonResponse:
+    return JsonResponse({"ok": True})
+
+
+@controlling("POST")
+def reset(_request: HttpRequest) -> HttpResponse:
+    FAULTS.clear()
+    reset_switches()
+    with transaction.atomic():
+        people.reset()
+    LOG.empty()
+    return _done()
+
+
+def _fill(person: Person, text: str) -> None:
+    """Keep the text and read it at once, so that the first listing does not have to."""
+    people.fill_mailbox(person, text)
+    open_mailbox(person)
+
+
+@controlling("GET", "PUT")
+def mailbox(request: HttpRequest, email: str) -> HttpResponse:
+    if request.method == "GET":
+        text = Mailbox.objects.filter(person=_person(email)).values_list("text", flat=True).first() or ""
+        return HttpResponse(text, content_type="text/calendar; charset=utf-8")
+    text = request.body.decode()
+    count = len(read_series(text, people.MAILBOX_ZONE))
+    _fill(people.find_or_create(email), text)
+    return JsonResponse({"events": count})
+
+
+def _edit(email: str, change: Callable[[str], str]) -> None:
+    """Read, change and write in one transaction: two changes at once both count."""
+    person = _person(email)
+    with transaction.atomic():
+        text = Mailbox.objects.get(person=person).text
+        _fill(person, change(text))
+
+
+@controlling("POST")
+def add_event(request: HttpRequest, email: str) -> HttpResponse:
+    wanted, now = _json(request), datetime.now(UTC)
+    uids: list[str] = []
+
+    def change(text: str) -> str:
+        changed, uid = edits.add_event(text, wanted, now)
+        uids.append(uid)
+        return changed
+
+    _edit(email, change)
+    return JsonResponse({"uid": uids[0]})
+
+
+@controlling("POST")
+def change_event(request: HttpRequest, email: str) -> HttpResponse:
+    wanted, now = _json(request), datetime.now(UTC)
+    _edit(email, lambda text: edits.change_event(text, wanted, now))
+    return _done()
+
+
+@controlling("GET", "DELETE")
+def log(request: HttpRequest) -> HttpResponse:
+    if request.method == "DELETE":
+        LOG.empty()
+        return _done()
+    return JsonResponse(LOG.read(), safe=False)
+
+
+@controlling("POST", "DELETE")
+def faults(request: HttpRequest) -> HttpResponse:
+    if request.method == "DELETE":
+        FAULTS.clear()
+    else:
+        FAULTS.add(read_fault(_json(request)))
+    return _done()
+
+
+@controlling("POST")
+def revoke(request: HttpRequest) -> HttpResponse:
+    wanted = _json(request)
+    code = wanted.get("code", 50173)
+    if not isinstance(code, int):
+        raise TypeError("The code is an AADSTS number.")
+    person = _person(str(wanted.get("email", "")))
+    RefreshToken.objects.filter(person=person).update(dead_code=code)
+    if wanted.get("access_tokens"):
+        AccessToken.objects.filter(person=person).update(revoked=True)
+    return _done()
+
+
+@controlling("POST")
+def settings(request: HttpRequest) -> HttpResponse:
+    turn_switches(_json(request))
+    return _done()
+
+
+@csrf_exempt
+def unknown(_request: HttpRequest, rest: str) -> HttpResponse:
+    return JsonResponse({"error": f"The control API has no {rest}."}, status=404)

@@ -1,0 +1,94 @@
+"""What the sandbox keeps over a restart: people, their mailboxes, what they agreed to, and the tokens that are out."""
+
+from typing import ClassVar
+
+from django.db import models
+
+
+class Person(models.Model):
+    """Somebody of the tenant who can sign in."""
+
+    objects: ClassVar[models.Manager["Person"]] = models.Manager()
+    email = models.EmailField(unique=True)
+    name = models.CharField(max_length=200)
+    oid = models.CharField(max_length=36, unique=True)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.name} <{self.email}>"
+
+
+class Mailbox(models.Model):
+    """A person's calendar as iCalendar text; ``digest`` names this very text."""
+
+    objects: ClassVar[models.Manager["Mailbox"]] = models.Manager()
+    person = models.OneToOneField(Person, on_delete=models.CASCADE)
+    text = models.TextField()
+    digest = models.CharField(max_length=64)
+
+    def __str__(self) -> str:
+        return f"mailbox of {self.person}"
+
+
+class Consent(models.Model):
+    """The scopes that a person granted to an application, space-separated."""
+
+    objects: ClassVar[models.Manager["Consent"]] = models.Manager()
+    person = models.ForeignKey(Person, on_delete=models.CASCADE)
+    client_id = models.CharField(max_length=100)
+    scopes = models.TextField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["person", "client_id"], name="one_consent_per_application")]
+
+    def __str__(self) -> str:
+        return f"consent of {self.person} to {self.client_id}"
+
+
+class AuthorizationCode(models.Model):
+    """A code on its way through the browser; it works once, and for ten minutes."""
+
+    objects: ClassVar[models.Manager["AuthorizationCode"]] = models.Manager()
+    digest = models.CharField(max_length=64, unique=True)
+    person = models.ForeignKey(Person, on_delete=models.CASCADE)
+    client_id = models.CharField(max_length=100)
+    redirect_uri = models.TextField()
+    scopes = models.TextField()
+    nonce = models.TextField(blank=True)
+    challenge = models.CharField(max_length=200, blank=True)
+    challenge_method = models.CharField(max_length=10, blank=True)
+    expires_at = models.DateTimeField()
+    used = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return f"code for {self.person}"
+
+
+class RefreshToken(models.Model):
+    """A refresh token that is out; ``dead_code`` is the AADSTS number it is refused with, once it is dead."""
+
+    objects: ClassVar[models.Manager["RefreshToken"]] = models.Manager()
+    digest = models.CharField(max_length=64, unique=True)
+    person = models.ForeignKey(Person, on_delete=models.CASCADE)
+    client_id = models.CharField(max_length=100)
+    scopes = models.TextField()
+    dead_code = models.PositiveIntegerField(null=True)
+
+    def __str__(self) -> str:
+        return f"refresh token of {self.person}"
+
+
+class AccessToken(models.Model):
+    """An access token that is out."""
+
+    objects: ClassVar[models.Manager["AccessToken"]] = models.Manager()
+    digest = models.CharField(max_length=64, unique=True)
+    person = models.ForeignKey(Person, on_delete=models.CASCADE)
+    scopes = models.TextField()
+    expires_at = models.DateTimeField()
+    revoked = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return f"access token of {self.person}"

@@ -1,0 +1,316 @@
+"""One thing of a mailbox as Graph's event resource."""
+
+import hashlib
+import html
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+from urllib.parse import quote, urlsplit
+from zoneinfo import ZoneInfo
+
+from icalendar import Event
+
+from sandbox.ics import Wall, every, stated
+from sandbox.mailbox import MASTER, SINGLE, Item, OpenMailbox
+from sandbox.recurrence import patterned
+from sandbox.zones import windows_name
+
+NEVER = "0001-01-01T00:00:00Z"
+_SENSITIVITY = {"PRIVATE": "private", "CONFIDENTIAL": "confidential", "X-PERSONAL": "personal", "PERSONAL": "personal"}
+_BUSY = {
+    "FREE": "free",
+    "TENTATIVE": "tentative",
+    "BUSY": "busy",
+    "OOF": "oof",
+    "WORKINGELSEWHERE": "workingElsewhere",
+}
+_ANSWERS = {
+    "ACCEPTED": "accepted",
+    "DECLINED": "declined",
+    "TENTATIVE": "tentativelyAccepted",
+    "NEEDS-ACTION": "notResponded",
+}
+_ROLES = {"OPT-PARTICIPANT": "optional", "NON-PARTICIPANT": "optional"}
+_TEAMS_HOSTS = ("teams.microsoft.com", "teams.live.com")
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a request's Prefer header asks of the resources in the answer."""
+
+    zone: ZoneInfo
+    zone_name: str = "UTC"
+    text_body: bool = False
+    immutable_ids: bool = False
+
+
+def moment(value: datetime) -> str:
+    """As Graph writes instants: UTC with seven digits of a second."""
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + "0Z"
+
+
+def _when(value: Wall, at: datetime, wishes: Wishes) -> dict[str, str]:
+    """All-day events are midnight to midnight in whatever zone was asked for; no zone moves them."""
+    local = at.astimezone(wishes.zone) if isinstance(value, datetime) else at
+    return {"dateTime": local.strftime("%Y-%m-%dT%H:%M:%S.%f") + "0", "timeZone": wishes.zone_name}
+
+
+def _address(value: Any) -> dict[str, str]:
+    address = re.sub(r"(?i)^mailto:", "", str(value))
+    name = getattr(value, "params", {}).get("CN", address)
+    return {"name": str(name), "address": address}
+
+
+def _answer(attendee: Any) -> dict[str, str]:
+    answer = _ANSWERS.get(str(attendee.params.get("PARTSTAT", "NEEDS-ACTION")).upper(), "none")
+    return {"response": answer, "time": NEVER}
+
+
+def _attendee(value: Any) -> dict[str, Any]:
+    room = str(value.params.get("CUTYPE", "")).upper() in ("ROOM", "RESOURCE")
+    kind = "resource" if room else _ROLES.get(str(value.params.get("ROLE", "")).upper(), "required")
+    return {"type": kind, "status": _answer(value), "emailAddress": _address(value)}
+
+
+def _part_of_owner(event: Event, owner: str) -> tuple[bool, dict[str, str]]:
+    """Whether the owner organizes it, and the owner's answer; an appointment of one's own counts as organized."""
+    organizer = event.get("ORGANIZER")
+    if organizer is None or _address(organizer)["address"].lower() == owner.lower():
+        return True, {"response": "organizer", "time": NEVER}
+    for attendee in every(event, "ATTENDEE"):
+        if _address(attendee)["address"].lower() == owner.lower():
+            return False, _answer(attendee)
+    return False, {"response": "none", "time": NEVER}
+
+
+def _show_as(event: Event, response: str, cancelled: bool) -> str:
+    named = _BUSY.get(str(event.get("X-MICROSOFT-CDO-BUSYSTATUS", "")).upper())
+    if named:
+        return named
+    if cancelled or str(event.get("TRANSP", "")).upper() == "TRANSPARENT":
+        return "free"
+    unsure = str(event.get("STATUS", "")).upper() == "TENTATIVE" or response in ("tentativelyAccepted", "notResponded")
+    return "tentative" if unsure else "busy"
+
+
+def _location(event: Event) -> dict[str, Any]:
+    name = str(event.get("LOCATION", ""))
+    if not name:
+        return {
+            "displayName": "",
+            "locationType": "default",
+            "uniqueIdType": "unknown",
+            "address": {},
+            "coordinates": {},
+        }
+    return {"displayName": name, "locationType": "default", "uniqueId": name, "uniqueIdType": "private"}
+
+
+def _join_url(event: Event) -> str:
+    named = event.get("X-MICROSOFT-SKYPETEAMSMEETINGURL")
+    if named:
+        return str(named)
+    conferences = [str(value) for value in every(event, "CONFERENCE")]
+    return next((value for value in conferences if value.startswith("https://")), "")
+
+
+def _online(event: Event) -> dict[str, Any]:
+    join_url = _join_url(event)
+    teams = bool(join_url) and (urlsplit(join_url).hostname or "").endswith(_TEAMS_HOSTS)
+    return {
+        "isOnlineMeeting": bool(join_url),
+        "onlineMeetingProvider": "teamsForBusiness" if teams else "unknown",
+        "onlineMeetingUrl": None,
+        "onlineMeeting": {"joinUrl": join_url} if join_url else None,
+    }
+
+
+def _plain(markup: str) -> str:
+    without_breaks = re.sub(r"(?i)<br\s*/?>|</p>|</div>", "\n", re.sub(r"(?is)<(style|script).*?</\1>", "", markup))
+    return html.unescape(re.sub(r"(?s)<[^>]*>", "", without_breaks)).strip()
+
+
+def _bodies(event: Event) -> tuple[str, str]:
+    """The body as html and as text."""
+    markup = next((str(value) for value in every(event, "X-ALT-DESC")), "")
+    text = str(event.get("DESCRIPTION", ""))
+    if markup:
+        return markup, text or _plain(markup)
+    lines = "<br>\r\n".join(html.escape(line, quote=False) for line in text.split("\n"))
+    return f"<html><head></head><body>\r\n<div>{lines}</div>\r\n</body></html>" if text else "", text
+
+
+def _stamp(event: Event, *names: str) -> str:
+    for name in names:
+        value = stated(event, name)
+        if isinstance(value, datetime):
+            return moment(value if value.tzinfo else value.replace(tzinfo=UTC))
+    return moment(datetime(2026, 1, 5, 8, tzinfo=UTC))
+
+
+def _importance(event: Event) -> str:
+    """RFC 5545: 1 to 4 is high, 5 normal, 6 to 9 low, 0 undefined."""
+    priority = int(event.get("PRIORITY", 0))
+    return "high" if 1 <= priority <= 4 else "low" if priority >= 6 else "normal"
+
+
+def _categories(event: Event) -> list[str]:
+    return [str(name) for value in every(event, "CATEGORIES") for name in getattr(value, "cats", [value])]
+
+
+def _content(item: Item, mailbox: OpenMailbox, wishes: Wishes) -> dict[str, Any]:
+    """What the words of the VEVENT say, whenever it takes place."""
+    event = item.event
+    organizes, response = _part_of_owner(event, mailbox.email)
+    cancelled = str(event.get("STATUS", "")).upper() == "CANCELLED"
+    markup, text = _bodies(event)
+    location = _location(event)
+    organizer = event.get("ORGANIZER")
+    owner = {"name": mailbox.name, "address": mailbox.email}
+    return {
+        "createdDateTime": _stamp(event, "CREATED", "DTSTAMP"),
+        "lastModifiedDateTime": _stamp(event, "LAST-MODIFIED", "DTSTAMP"),
+        "categories": _categories(event),
+        "transactionId": None,
+        "originalStartTimeZone": windows_name(item.timing.zone_name),
+        "originalEndTimeZone": windows_name(item.timing.zone_name),
+        "iCalUId": item.series.uid,
+        "reminderMinutesBeforeStart": 15,
+        "isReminderOn": bool(event.walk("VALARM")),
+        "hasAttachments": bool(every(event, "ATTACH")),
+        "subject": str(event.get("SUMMARY", "")),
+        "bodyPreview": text[:255],
+        "importance": _importance(event),
+        "sensitivity": _SENSITIVITY.get(str(event.get("CLASS", "")).upper(), "normal"),
+        "isAllDay": item.timing.all_day,
+        "isCancelled": cancelled,
+        "isOrganizer": organizes,
+        "responseRequested": True,
+        "showAs": _show_as(event, response["response"], cancelled),
+        **_online(event),
+        "allowNewTimeProposals": True,
+        "isDraft": False,
+        "hideAttendees": False,
+        "responseStatus": response,
+        "body": {"contentType": "text", "content": text} if wishes.text_body else _html_body(markup),
+        "location": location,
+        "locations": [location] if location["displayName"] else [],
+        "attendees": [_attendee(value) for value in every(event, "ATTENDEE")],
+        "organizer": {"emailAddress": _address(organizer) if organizer is not None else owner},
+    }
+
+
+def _html_body(markup: str) -> dict[str, str]:
+    return {"contentType": "html", "content": markup}
+
+
+def _slot_day(item: Item, slot: datetime) -> date:
+    return slot.date() if item.series.timing.all_day else slot.astimezone(item.series.timing.zone).date()
+
+
+def _place(item: Item, mailbox: OpenMailbox, wishes: Wishes) -> dict[str, Any]:
+    """What belongs to this one thing: its ids, its times, its place in a series."""
+    id = mailbox.id_of(item, immutable=wishes.immutable_ids)
+    master_id = mailbox.master_id_of(item, immutable=wishes.immutable_ids)
+    part = item.kind not in (SINGLE, MASTER) and item.slot is not None
+    return {
+        "id": id,
+        "type": item.kind,
+        "seriesMasterId": master_id,
+        "originalStart": item.slot.strftime("%Y-%m-%dT%H:%M:%SZ") if part and item.slot else None,
+        "occurrenceId": f"OID.{master_id}.{_slot_day(item, item.slot)}" if part and item.slot else None,
+        "recurrence": patterned(item.series) if item.kind == MASTER else None,
+        "webLink": f"https://outlook.office365.com/owa/?itemid={quote(id, safe='')}&exvsurl=1&path=/calendar/item",
+        "start": _when(item.start, item.start_at, wishes),
+        "end": _when(item.end, item.end_at, wishes),
+    }
+
+
+_UNCOUNTED = frozenset({"createdDateTime", "lastModifiedDateTime"})
+
+
+def _change_key(resource: dict[str, Any]) -> str:
+    counted = {name: value for name, value in resource.items() if name not in _UNCOUNTED}
+    return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()[:28]
+
+
+class Writer:
+    """Writes resources of one mailbox for one request; the words of a series are written once for all occurrences."""
+
+    def __init__(self, mailbox: OpenMailbox, wishes: Wishes) -> None:
+        self._mailbox = mailbox
+        self._wishes = wishes
+        self._plain_wishes = Wishes(zone=ZoneInfo("UTC"))
+        self._contents: dict[int, tuple[dict[str, Any], str]] = {}
+
+    def _shared(self, item: Item) -> tuple[dict[str, Any], str]:
+        found = self._contents.get(id(item.event))
+        if found is None:
+            content = _content(item, self._mailbox, self._wishes)
+            key = _change_key(_content(item, self._mailbox, self._plain_wishes))
+            found = self._contents[id(item.event)] = (content, key)
+        return found
+
+    def write(self, item: Item, select: frozenset[str] | None = None) -> dict[str, Any]:
+        """The whole resource, or the selected properties; id and etag always come along."""
+        content, content_key = self._shared(item)
+        place = _place(item, self._mailbox, self._wishes)
+        # Not from the answer's own form: the key is the same in every zone and for either kind of id.
+        times = [str(item.start_at), str(item.end_at), str(item.slot), item.kind, str(place["recurrence"])]
+        change_key = _change_key({"content": content_key, "times": times})
+        resource = {"@odata.etag": f'W/"{change_key}"', **place, **content, "changeKey": change_key}
+        if select is None:
+            return resource
+        return {name: value for name, value in resource.items() if name in select or name in ("id", "@odata.etag")}
+
+
+EVENT_PROPERTIES = frozenset(
+    {
+        "allowNewTimeProposals",
+        "attendees",
+        "body",
+        "bodyPreview",
+        "cancelledOccurrences",
+        "categories",
+        "changeKey",
+        "createdDateTime",
+        "end",
+        "exceptionOccurrences",
+        "hasAttachments",
+        "hideAttendees",
+        "iCalUId",
+        "id",
+        "importance",
+        "isAllDay",
+        "isCancelled",
+        "isDraft",
+        "isOnlineMeeting",
+        "isOrganizer",
+        "isReminderOn",
+        "lastModifiedDateTime",
+        "location",
+        "locations",
+        "occurrenceId",
+        "onlineMeeting",
+        "onlineMeetingProvider",
+        "onlineMeetingUrl",
+        "organizer",
+        "originalEndTimeZone",
+        "originalStart",
+        "originalStartTimeZone",
+        "recurrence",
+        "reminderMinutesBeforeStart",
+        "responseRequested",
+        "responseStatus",
+        "sensitivity",
+        "seriesMasterId",
+        "showAs",
+        "start",
+        "subject",
+        "transactionId",
+        "type",
+        "webLink",
+    }
+)

@@ -1,0 +1,41 @@
+"""The permissions that an application may ask for, and the sentence by which a person agrees to each."""
+
+SENTENCES = {
+    "openid": "Sign you in",
+    "profile": "View your basic profile: your name and your account",
+    "email": "View your e-mail address",
+    "offline_access": "Keep access to data you have given it access to, until you or your administrator end it",
+    "User.Read": "Sign you in and read your profile",
+    "Calendars.Read": "Read your calendars",
+    "Calendars.ReadBasic": "Read the times of your calendars, without what is written in the events",
+    "Calendars.ReadWrite": "Have full access to your calendars",
+    "Calendars.Read.Shared": "Read your calendars and calendars shared with you",
+    "Calendars.ReadWrite.Shared": "Read and write to your calendars and calendars shared with you",
+    "Contacts.Read": "Read your contacts",
+    "Contacts.ReadWrite": "Have full access to your contacts",
+    "Contacts.Read.Shared": "Read your contacts and contacts shared with you",
+    "Contacts.ReadWrite.Shared": "Read and write to your contacts and contacts shared with you",
+    "OnlineMeetings.Read": "Read your online meetings",
+    "OnlineMeetings.ReadWrite": "Read and create online meetings for you",
+    "MailboxSettings.Read": "Read your mailbox settings, such as your time zone",
+}
+SIGN_IN_SCOPES = frozenset({"openid", "profile", "email", "offline_access"})
+_RESOURCE = "https://graph.microsoft.com/"
+_BY_LOWER_NAME = {name.lower(): name for name in SENTENCES}
+
+
+def normalized(requested: str, graph_url: str) -> tuple[list[str], list[str]]:
+    """The short names of the requested scopes in their order, and those that do not exist.
+
+    Entra takes short names, names with Graph's address in front, and any case.
+    """
+    known: list[str] = []
+    unknown: list[str] = []
+    for word in requested.split():
+        short = word.removeprefix(_RESOURCE).removeprefix(f"{graph_url}/")
+        name = _BY_LOWER_NAME.get(short.lower())
+        if name is None:
+            unknown.append(word)
+        elif name not in known:
+            known.append(name)
+    return known, unknown
