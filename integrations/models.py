@@ -354,6 +354,10 @@ class SignIn(models.Model):
         return f"sign-in {self.pk}"
 
     @property
+    def is_open(self) -> bool:
+        return self.used_at is None and self.expires_at > timezone.now()
+
+    @property
     def address(self) -> str:
         """Where the person goes now."""
         return str(self.flow["auth_uri"])

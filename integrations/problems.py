@@ -48,12 +48,12 @@ _WORDS: dict[str, tuple[Words, bool]] = {
         True,
     ),
     "ApprovalNeeded": (
-        _("Your organisation has to approve Sally first. Ask an admin to sign in here once, then sign in again."),
+        _("Your organization has to approve Sally first. Ask an admin to sign in here once, then sign in again."),
         True,
     ),
     "WrongDoor": (
         _(
-            "This account has no mailbox in Microsoft 365. If your calendar is on your organisation's own server or "
+            "This account has no mailbox in Microsoft 365. If your calendar is on your organization's own server or "
             "belongs to a personal account, connect it with the other tiles when they open."
         ),
         False,

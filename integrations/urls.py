@@ -8,6 +8,7 @@ urlpatterns = [
     path("", views.index, name="integrations"),
     path("add/", views.add, name="add-calendar"),
     path("connect/<slug:key>/", views.connect, name="connect"),
+    path("sign-in/<uuid:pk>/", views.leaving, name="leaving"),
     path("microsoft/callback/", views.callback, name="microsoft-callback"),
     path("<uuid:pk>/", views.card, name="connection"),
     path("<uuid:pk>/sync/", views.sync_now, name="sync-now"),

@@ -66,11 +66,7 @@ def add(request: HttpRequest, user: User) -> HttpResponse:
 @require_POST
 @for_person
 def connect(request: HttpRequest, user: User, key: str) -> HttpResponse:
-    """Start a sign-in and lead the person to the provider.
-
-    The answer is a page that moves on by itself, not a redirect: Chromium applies form-action to every redirect that
-    follows a form, and where Microsoft passes on to a company's own sign-in service nobody knows.
-    """
+    """Start a sign-in at the provider."""
     if key not in PROVIDERS:
         raise Http404
     known = request.POST.get("connection")
@@ -81,6 +77,20 @@ def connect(request: HttpRequest, user: User, key: str) -> HttpResponse:
     except ProviderError as error:
         _say(request, error)
         return redirect("integrations" if known else "add-calendar")
+    return redirect("leaving", pk=sign_in.pk)
+
+
+@require_GET
+@for_person
+def leaving(request: HttpRequest, user: User, pk: uuid.UUID) -> HttpResponse:
+    """Lead the person to the provider, by a page that moves on by itself.
+
+    Not by a redirect: Chromium applies form-action to every redirect that follows a form, and to which company's own
+    sign-in service Microsoft passes on nobody knows. Whoever comes back here afterwards is led to the connections.
+    """
+    sign_in = get_object_or_404(SignIn, pk=pk, user=user)
+    if not sign_in.is_open:
+        return redirect("integrations")
     return render(request, "integrations/leaving.html", {"address": sign_in.address})
 
 

@@ -123,7 +123,7 @@ def address_of(page: str) -> str:
 
 def sign_in_at_microsoft(client: Client, sandbox: Sandbox, email: str = INES, *, accept: bool = True) -> str:
     """From the tile through Microsoft's pages; the callback's path and query, not yet visited."""
-    page = client.post("/settings/integrations/connect/microsoft-work/").content.decode()
+    page = client.post("/settings/integrations/connect/microsoft-work/", follow=True).content.decode()
     parts = urlsplit(sandbox.sign_in(address_of(page), email, accept))
     return f"{parts.path}?{parts.query}"
 

@@ -65,7 +65,7 @@ COMING = (
     ),
     ComingTile(
         _("Outlook Calendar (Exchange On-Premise)"),
-        _("Your organisation's own Exchange server"),
+        _("Your organization's own Exchange server"),
         "integrations/_server_logo.html",
     ),
 )

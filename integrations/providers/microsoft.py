@@ -108,7 +108,7 @@ WORK = Microsoft(
     name=_("Outlook Calendar (Microsoft 365 / Exchange Online)"),
     hint=_("Work, school, or university account"),
     note=_(
-        "The first account of an organisation needs an admin's approval: Microsoft asks for an admin's sign-in once. "
+        "The first account of an organization needs an admin's approval: Microsoft asks for an admin's sign-in once. "
         "After that, everybody there connects without it."
     ),
     authority="organizations",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +19,7 @@ START = datetime(2026, 11, 23, tzinfo=UTC)
 WINDOW = Window(START, START + timedelta(days=10))
 
 
-def one(id: str, day: float = 1, **fields: object) -> Draft:
+def one(id: str, day: float = 1, **fields: Any) -> Draft:
     return draft(event(id, START + timedelta(days=day), **fields), None)
 
 

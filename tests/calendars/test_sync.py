@@ -24,7 +24,7 @@ from integrations.errors import (
     UnexpectedAnswer,
     WrongDoor,
 )
-from integrations.events import Window
+from integrations.events import Listing, Window
 from integrations.models import CalendarConnection
 from sally.models import User
 from tests.memory import MemoryClient, all_day, event
@@ -377,7 +377,7 @@ class TestErrors:
     def test_a_bug_is_recorded_and_raised(self, connection: CalendarConnection) -> None:
         client = MemoryClient()
         client.errors = [ZeroDivisionError("canary")]
-        claimed, token = CalendarConnection.objects.filter(pk=connection.pk).claim(NOW, limit=1)
+        _, token = CalendarConnection.objects.filter(pk=connection.pk).claim(NOW, limit=1)
         with pytest.raises(ZeroDivisionError):
             sync.run(connection.pk, token, clock=lambda: NOW, open_client=lambda *_: client)
         connection.refresh_from_db()
@@ -398,18 +398,18 @@ class TestTheLease:
         assert client.asked == []
 
     def test_a_connection_that_is_gone_is_no_error(self, connection: CalendarConnection) -> None:
-        claimed, token = CalendarConnection.objects.claim(NOW, limit=1)
+        _, token = CalendarConnection.objects.claim(NOW, limit=1)
         pk = connection.pk
         connection.disconnect()
         sync.run(pk, token, clock=lambda: NOW, open_client=lambda *_: MemoryClient())
 
     def test_who_lost_the_lease_meanwhile_writes_nothing(self, connection: CalendarConnection) -> None:
         class Slow(MemoryClient):
-            def events(self, window: Window) -> object:  # type: ignore[override]
+            def events(self, window: Window) -> Listing:
                 CalendarConnection.objects.update(lease_token=uuid.uuid4())
                 return super().events(window)
 
-        claimed, token = CalendarConnection.objects.claim(NOW, limit=1)
+        _, token = CalendarConnection.objects.claim(NOW, limit=1)
         sync.run(connection.pk, token, clock=lambda: NOW, open_client=lambda *_: Slow(event("a", hours(1))))
         assert Meeting.objects.count() == 0
         connection.refresh_from_db()
@@ -417,17 +417,17 @@ class TestTheLease:
 
     def test_a_disconnect_during_the_sync_leaves_nothing(self, connection: CalendarConnection) -> None:
         class Slow(MemoryClient):
-            def events(self, window: Window) -> object:  # type: ignore[override]
+            def events(self, window: Window) -> Listing:
                 CalendarConnection.objects.get(pk=connection.pk).disconnect()
                 return super().events(window)
 
-        claimed, token = CalendarConnection.objects.claim(NOW, limit=1)
+        _, token = CalendarConnection.objects.claim(NOW, limit=1)
         sync.run(connection.pk, token, clock=lambda: NOW, open_client=lambda *_: Slow(event("a", hours(1))))
         assert Meeting.objects.count() == 0
         assert CalendarConnection.objects.count() == 0
 
     def test_it_is_renewed_while_the_sync_works_but_not_at_every_request(self, connection: CalendarConnection) -> None:
-        claimed, token = CalendarConnection.objects.claim(NOW, limit=1)
+        _, token = CalendarConnection.objects.claim(NOW, limit=1)
         begun = CalendarConnection.objects.begin(connection.pk, token, NOW)
         assert begun is not None
         times = iter([NOW, NOW + timedelta(seconds=5), NOW + timedelta(seconds=25), NOW + timedelta(seconds=30)])
@@ -443,11 +443,11 @@ class TestTheLease:
         wish = NOW + timedelta(seconds=2)
 
         class Slow(MemoryClient):
-            def events(self, window: Window) -> object:  # type: ignore[override]
+            def events(self, window: Window) -> Listing:
                 CalendarConnection.objects.update(next_sync_at=wish)
                 return super().events(window)
 
-        claimed, token = CalendarConnection.objects.claim(NOW, limit=1)
+        _, token = CalendarConnection.objects.claim(NOW, limit=1)
         sync.run(connection.pk, token, clock=lambda: NOW, open_client=lambda *_: Slow())
         connection.refresh_from_db()
         assert connection.next_sync_at == wish

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -83,7 +84,7 @@ class TestDispatch:
         def run_and_wish(*_: object) -> None:
             CalendarConnection.objects.update(lease_until=None, lease_token=None, next_sync_at=timezone.now())
 
-        monkeypatch.setattr(tasks.sync, "run", run_and_wish)
+        monkeypatch.setattr("calendars.sync.run", run_and_wish)
         tasks.sync_connection(pk, token)
         assert len(queued()) == 1
 
@@ -180,10 +181,8 @@ def start_worker(worker_environment: dict[str, str]) -> Iterator[Callable[[], su
 
     yield start
     for process in started:
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         process.wait()
 
 

@@ -42,7 +42,7 @@ def all_day(connection: CalendarConnection, id: str, first: date, days: int = 1)
 
 
 def days(zone: str, now: datetime = NOW) -> list[tuple[str, bool, list[str]]]:
-    found = Meeting.objects.all().upcoming(now, ZoneInfo(zone))  # type: ignore[attr-defined]
+    found = Meeting.objects.all().upcoming(now, ZoneInfo(zone))
     return [
         (day.date.isoformat(), day.is_today, [entry.meeting.subject for entry in day.entries])
         for day in by_day(found, now, ZoneInfo(zone))

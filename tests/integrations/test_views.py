@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.contrib.messages import get_messages
-from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
@@ -23,8 +23,8 @@ Status = CalendarConnection.Status
 BASE = "/settings/integrations/"
 
 
-def said(response: HttpResponse) -> str:
-    return " ".join(str(message) for message in get_messages(response.wsgi_request))  # type: ignore[attr-defined]
+def said(response: Any) -> str:
+    return " ".join(str(message) for message in get_messages(response.wsgi_request))
 
 
 def signed_in(user: User) -> Client:
@@ -49,15 +49,25 @@ class TestAddCalendar:
         assert page.count('action="/settings/integrations/connect/') == 1
 
     def test_the_need_for_an_admins_approval_is_said_beforehand(self, as_alice: Client) -> None:
-        assert "The first account of an organisation needs an admin&#x27;s approval" in as_alice.get(
+        assert "The first account of an organization needs an admin&#x27;s approval" in as_alice.get(
             f"{BASE}add/"
         ).content.decode().replace("&#39;", "&#x27;")
 
     def test_connect_leads_to_microsoft_by_a_page_not_a_redirect(self, as_alice: Client, microsoft: Sandbox) -> None:
         """Chromium applies form-action to redirects that follow a form: the authority would be blocked."""
         response = as_alice.post(f"{BASE}connect/microsoft-work/")
+        assert response.url.startswith(f"{BASE}sign-in/")  # type: ignore[attr-defined]
+        response = as_alice.get(response.url)  # type: ignore[attr-defined]
         assert response.status_code == 200
         assert address_of(response.content.decode()).startswith(f"{microsoft.pages_url}/organizations/oauth2/v2.0/")
+
+    def test_that_page_is_nobody_elses_and_of_no_use_afterwards(
+        self, as_alice: Client, bob: User, microsoft: Sandbox
+    ) -> None:
+        where = as_alice.post(f"{BASE}connect/microsoft-work/").url  # type: ignore[attr-defined]
+        assert signed_in(bob).get(where).status_code == 404
+        SignIn.objects.update(used_at=timezone.now())
+        assert as_alice.get(where).url == BASE  # type: ignore[attr-defined]
 
     @pytest.mark.parametrize("key", ["microsoft-personal", "exchange", "nonsense"])
     def test_a_door_that_is_not_open_is_not_found(self, as_alice: Client, key: str) -> None:
@@ -158,7 +168,8 @@ class TestCallback:
     def test_a_reconnect_names_the_account_beforehand(
         self, as_alice: Client, ines: CalendarConnection, microsoft: Sandbox
     ) -> None:
-        page = as_alice.post(f"{BASE}connect/microsoft-work/", {"connection": str(ines.pk)}).content.decode()
+        chosen = {"connection": str(ines.pk)}
+        page = as_alice.post(f"{BASE}connect/microsoft-work/", chosen, follow=True).content.decode()
         assert parse_qs(urlsplit(address_of(page)).query)["login_hint"] == [INES]
 
 

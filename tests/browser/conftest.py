@@ -1,0 +1,142 @@
+"""A real browser in front of a real server: the installed Chromium, driven by Playwright."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django_q.models import OrmQ
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from pytest_django import Settings
+from pytest_django.live_server_helper import LiveServer
+
+from calendars import tasks
+from tests.conftest import PASSWORD
+from tests.needs import chromium_path
+from tests.sandbox_process import Sandbox
+
+ARGUMENTS = [
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+# Chromium refuses to sandbox itself for root, which is who tests are in a container.
+if hasattr(os, "geteuid") and os.geteuid() == 0:
+    ARGUMENTS.append("--no-sandbox")
+
+# Adds up layout shifts from the first paint on (https://web.dev/articles/cls).
+WATCH_SHIFTS = """
+window.shifted = 0;
+new PerformanceObserver(list => {
+  for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifted += entry.value;
+}).observe({type: "layout-shift", buffered: true});
+"""
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Person:
+    """Somebody in front of a browser. ``complaints`` collects what the console says."""
+
+    page: Page
+    url: str
+    complaints: list[str] = field(default_factory=list)
+
+    def open(self, path: str) -> None:
+        self.page.goto(self.url + path)
+
+    def sign_in(self, email: str) -> None:
+        self.open("/sign-in/")
+        self.page.fill("input[name=username]", email)
+        self.page.fill("input[name=password]", PASSWORD)
+        self.page.click("main form button")
+        self.page.wait_for_url(re.compile("/meetings/"))
+
+    def choose_at_microsoft(self, name: str, *, accept: bool = True) -> None:
+        self.page.wait_for_url(re.compile("/oauth2/v2.0/authorize"))
+        self.page.get_by_role("button", name=re.compile(name)).click()
+        self.page.locator(f"button[value={'accept' if accept else 'cancel'}]").click()
+
+    def check(self, what: str, *, status: int = 200) -> None:
+        """No console message, no axe finding, no sideways scrolling, hardly any layout shift."""
+        self.page.wait_for_load_state("load")
+        # Chromium itself notes the status of an error page in the console.
+        complaints = [one for one in self.complaints if f"the server responded with a status of {status} " not in one]
+        assert complaints == [], f"{what}: the console says {complaints}"
+        findings = Axe().run(self.page)
+        assert findings.violations_count == 0, f"{what}: {findings.generate_report()}"
+        # The document may be wider than what is seen only where something overflows.
+        overflow = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert overflow <= 0, f"{what}: scrolls sideways by {overflow} px"
+        shifted = self.page.evaluate("window.shifted ?? 0")
+        assert shifted < 0.02, f"{what}: layout shift {shifted}"
+
+
+@dataclass
+class Door:
+    """Opens browsers of different kinds."""
+
+    browser: Browser
+    url: str
+    contexts: list[BrowserContext] = field(default_factory=list)
+
+    def person(self, *, width: int = 1200, **options: Any) -> Person:
+        defaults: dict[str, Any] = {
+            "locale": "en-GB",
+            "timezone_id": "Europe/Berlin",
+            "color_scheme": "light",
+            "viewport": {"width": width, "height": 800},
+        }
+        context = self.browser.new_context(**(defaults | options))
+        context.add_init_script(WATCH_SHIFTS)
+        self.contexts.append(context)
+        person = Person(context.new_page(), self.url)
+
+        def listen(message: ConsoleMessage) -> None:
+            if message.type in ("error", "warning"):
+                person.complaints.append(f"{message.type}: {message.text}")
+
+        person.page.on("console", listen)
+        person.page.on("pageerror", lambda error: person.complaints.append(str(error)))
+        return person
+
+
+@pytest.fixture
+def door(browser: Browser, live_server: LiveServer, settings: Settings) -> Iterator[Door]:
+    settings.PUBLIC_URL = live_server.url
+    door = Door(browser, live_server.url)
+    yield door
+    for context in door.contexts:
+        context.close()
+
+
+@contextmanager
+def slow_graph(sandbox: Sandbox, seconds: float) -> Iterator[None]:
+    sandbox.control("POST", "faults", json={"path": "/calendarView", "status": None, "delay": seconds, "times": None})
+    yield
+    sandbox.control("DELETE", "faults")
+
+
+def work_off_the_queue() -> int:
+    """What the worker does: run the queued tasks; how many there were."""
+    waiting = list(OrmQ.objects.all())
+    for one in waiting:
+        tasks.sync_connection(*one.task["args"])
+        one.delete()
+    return len(waiting)

@@ -1,0 +1,194 @@
+"""Every page in both languages, light and dark, wide and 360 px: axe, console, overflow and layout shift.
+
+With ``SALLY_SCREENSHOTS=folder`` the wide English light run also writes the README's pictures there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.core import mail
+from django.utils import timezone
+from playwright.sync_api import expect
+from pytest_django import Settings
+
+from calendars.models import Meeting
+from integrations.models import CalendarConnection
+from sally import invitations
+from sally.models import Organization, User
+from tests.browser.conftest import Door, Person, work_off_the_queue
+from tests.conftest import make_user
+from tests.sandbox_process import Sandbox
+
+pytestmark = [pytest.mark.needs("chromium"), pytest.mark.django_db(transaction=True)]
+
+LOOKS = {
+    "english, light, wide": ("en-GB", "light", 1200),
+    "german, dark, wide": ("de-DE", "dark", 1200),
+    "german, light, 360 px": ("de-DE", "light", 360),
+    "english, dark, 360 px": ("en-GB", "dark", 360),
+}
+
+
+@pytest.fixture(params=list(LOOKS.values()), ids=list(LOOKS))
+def person(request: pytest.FixtureRequest, door: Door) -> Person:
+    locale, scheme, width = request.param
+    return door.person(locale=locale, color_scheme=scheme, width=width)
+
+
+@pytest.fixture
+def anybody(alice: User) -> User:
+    """Alice, who has not chosen a language yet: the browser's counts."""
+    User.objects.update(language="", time_zone="")
+    return alice
+
+
+def picture(person: Person, name: str) -> None:
+    folder = os.environ.get("SALLY_SCREENSHOTS")
+    size = person.page.viewport_size
+    if folder and size and size["width"] == 1200 and person.page.evaluate("document.documentElement.lang") == "en":
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        person.page.screenshot(path=Path(folder) / f"{name}.png")
+
+
+def test_pages_before_the_sign_in(person: Person, anybody: User, quay: Organization, settings: Settings) -> None:
+    person.open("/sign-in/")
+    person.check("sign-in")
+    person.page.fill("input[name=username]", "nobody@quay.example")
+    person.page.fill("input[name=password]", "wrong")
+    person.page.click("main form button")
+    expect(person.page.locator("[role=alert]")).to_be_visible()
+    person.check("sign-in refused")
+    person.open("/password-reset/")
+    person.check("password reset")
+    person.page.fill("input[name=email]", anybody.email)
+    person.page.click("main form button")
+    person.check("password reset sent")
+    text = str(mail.outbox[-1].body)
+    link = re.search(r"http\S+", text)
+    assert link
+    person.page.goto(re.sub(r"^http://[^/]+", person.url, link[0]))
+    person.check("choose a new password")
+    person.page.fill("input[name=new_password1]", "short")
+    person.page.fill("input[name=new_password2]", "short")
+    person.page.click("main form button")
+    person.check("a password refused")
+    person.page.fill("input[name=new_password1]", "a quite good passphrase")
+    person.page.fill("input[name=new_password2]", "a quite good passphrase")
+    person.page.click("main form button")
+    person.check("password set")
+    person.page.goto(re.sub(r"^http://[^/]+", person.url, link[0]))
+    person.check("a used link")
+    invited = make_user("dora@quay.example", quay, language="")
+    invited.set_unusable_password()
+    invited.save()
+    person.page.goto(re.sub(r"^http://[^/]+", person.url, invitations.link(invited)))
+    person.check("invitation")
+    person.open("/invitation/x/y/")
+    person.check("an invitation that is no longer valid")
+
+
+def test_pages_of_the_signed_in(person: Person, anybody: User, microsoft: Sandbox) -> None:
+    person.sign_in(anybody.email)
+    person.check("meetings, empty")
+    person.open("/settings/integrations/")
+    person.check("integrations, empty")
+    person.open("/settings/integrations/add/")
+    person.check("add calendar")
+    picture(person, "add-calendar")
+    person.page.locator("main form button").click()
+    person.choose_at_microsoft("Ines Falk")
+    person.page.wait_for_url(re.compile("/meetings/"))
+    person.check("syncing")
+    person.open("/settings/integrations/")
+    person.check("integrations, syncing")
+    person.open("/meetings/")
+    work_off_the_queue()
+    expect(person.page.locator(".meeting").first).to_be_visible(timeout=10_000)
+    person.check("meetings")
+    person.open("/meetings/")
+    person.check("meetings, loaded whole")
+    picture(person, "meetings")
+    person.open("/settings/integrations/")
+    person.check("integrations")
+    picture(person, "integrations")
+    person.page.locator("a.button-danger").click()
+    person.check("disconnect")
+    person.open("/settings/profile/")
+    person.check("profile")
+    person.open("/settings/profile/password/")
+    person.check("password")
+    person.page.locator("main form button.button-main").click()
+    person.check("password, not filled in")
+
+
+def test_pages_in_trouble(person: Person, anybody: User) -> None:
+    connection = CalendarConnection.objects.create(
+        owner=anybody, provider="microsoft-work", account_id="u.t", account_email="ines@quay.example",
+        account_name="Ines Falk", status="needs_attention", last_error="AADSTS50173",
+        last_error_kind="ReconnectNeeded", private_left_out=3, offline_left_out=1, unreadable_count=2,
+    )  # fmt: skip
+    person.sign_in(anybody.email)
+    person.check("meetings, needs attention")
+    person.open("/settings/integrations/")
+    person.check("integrations, needs attention")
+    CalendarConnection.objects.update(status="paused", next_sync_at=None)
+    person.open("/settings/integrations/")
+    person.check("integrations, paused")
+    CalendarConnection.objects.update(status="connected", next_sync_at=timezone.now() + timedelta(hours=1))
+    now = timezone.now()
+    Meeting.objects.bulk_create(
+        Meeting(connection=connection, external_id=str(n), subject="ü" * 500 if n == 3 else f"<b>{n}</b> & “x” 🚢",
+                location="x" * 900, start=now + timedelta(hours=n), end=now + timedelta(hours=n + 40),
+                organizer_email="somebody-with-a-long-name@a-long-domain-of-a-company.example")
+        for n in range(230)
+    )  # fmt: skip
+    person.open("/meetings/")
+    person.check("meetings, many and odd")
+    person.open("/meetings/?page=2")
+    person.check("meetings, second page")
+
+
+def test_pages_of_errors(person: Person, anybody: User) -> None:
+    for path, status in (("/nonsense/", 404),):
+        response = person.page.goto(person.url + path)
+        assert response is not None
+        assert response.status == status
+        person.check(f"error {status}", status=status)
+        person.complaints.clear()
+    person.sign_in(anybody.email)
+    person.page.context.clear_cookies(name="csrftoken")
+    person.open("/settings/profile/")
+    person.page.context.clear_cookies(name="csrftoken")
+    person.page.locator("main form button.button-main").click()
+    expect(person.page.get_by_role("heading", level=1)).to_be_visible()
+    person.check("a form that has expired", status=403)
+
+
+def test_pages_of_django_admin_load_without_a_complaint(door: Door, quay: Organization, microsoft: Sandbox) -> None:
+    admin = make_user("root@quay.example", quay, is_superuser=True, role="admin", language="en")
+    connection = CalendarConnection.objects.create(
+        owner=admin, provider="microsoft-work", account_id="u.t", account_email="ines@quay.example"
+    )
+    person = door.person()
+    person.sign_in(admin.email)
+    for path in (
+        "",
+        "sally/user/",
+        "sally/user/add/",
+        f"sally/user/{admin.pk}/change/",
+        "sally/organization/",
+        "integrations/calendarconnection/",
+        f"integrations/calendarconnection/{connection.pk}/change/",
+        "calendars/meeting/",
+        "django_q/schedule/",
+        "django_q/failure/",
+    ):
+        person.open(f"/admin/{path}")
+        person.page.wait_for_load_state("load")
+        assert person.page.locator("#content").is_visible(), path
+        assert person.complaints == [], f"{path}: {person.complaints}"
