@@ -46,7 +46,7 @@ def agenda(request: HttpRequest) -> HttpResponse:
     user = request.user
     assert isinstance(user, User)  # noqa: S101 - for the type checker
     page = _page_number(request.GET.get("page", ""))
-    zone = ZoneInfo(user.time_zone or "UTC")
+    zone = user.zone
     now = timezone.now()
     connections = list(CalendarConnection.objects.filter(owner=user))
     first = (page - 1) * PAGE_SIZE

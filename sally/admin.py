@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.auth.models import Group
+from django.db import transaction
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
@@ -22,6 +24,11 @@ class ForOrganization(admin.ModelAdmin):  # type: ignore[type-arg]  # generic to
     """Rows of the admin's own organization; a superuser sees all. No model permissions are needed."""
 
     organization_path = "organization"
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """The filters on the page only. Django allows every field: ?password__startswith= would spell the hash out."""
+        offered = {*self.list_filter, self.date_hierarchy}
+        return lookup.partition("__")[0] in offered and super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request)
@@ -78,8 +85,17 @@ class UserAdmin(ForOrganization):
         allowed = super().has_change_permission(request, obj)
         return allowed and (self._is_superuser(request) or obj is None or not obj.is_superuser)
 
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        belongs = isinstance(request.user, User) and request.user.organization_id is not None
+        return super().has_add_permission(request) and (belongs or self._is_superuser(request))
+
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self._is_superuser(request)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """A person's connections and meetings go along, although nobody may delete them one by one here."""
+        listed, counts, _forbidden, protected = super().get_deleted_objects(objs, request)
+        return listed, counts, set(), protected
 
     def _is_superuser(self, request: HttpRequest) -> bool:
         return isinstance(request.user, User) and request.user.is_superuser
@@ -90,14 +106,18 @@ class UserAdmin(ForOrganization):
             if isinstance(request.user, User) and not request.user.is_superuser:
                 obj.organization = request.user.organization
         super().save_model(request, obj, form, change)
-        if not change:
-            self._invite(request, obj)
+        if not change and obj.is_active:
+            # Not before the user is there for the link to find, and with no lock held while the mail server answers.
+            transaction.on_commit(partial(self._invite, request, obj))
 
     @admin.action(description=gettext_lazy("Send the invitation again"))
     def invite_again(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         for user in queryset:
-            if user.has_usable_password():
-                text = _("%(user)s has signed in before and can reset the password.") % {"user": user}
+            if not user.is_active:
+                text = _("No invitation for %(user)s, who is not active.") % {"user": user}
+                self.message_user(request, text, messages.WARNING)
+            elif user.has_usable_password():
+                text = _("No invitation for %(user)s, who can reset the password instead.") % {"user": user}
                 self.message_user(request, text, messages.WARNING)
             else:
                 self._invite(request, user)

@@ -63,11 +63,10 @@ def _require_python() -> None:
 
 def _install(requirements: str) -> None:
     """Install a locked requirements file, unless the environment says that it already holds just that."""
-    wanted = _fingerprint(requirements)
     stamp = VENV / "sally-installed"
     found = stamp.read_text(encoding="utf-8").split() if stamp.is_file() else []
     python = str(BIN / "python")
-    if wanted in found and os.path.exists(python):
+    if _fingerprint(requirements) in found and os.path.exists(python):
         return
     if UNFINISHED in found or not _runs([python, "-m", "pip", "--version"]):
         _make_venv()
@@ -78,7 +77,7 @@ def _install(requirements: str) -> None:
         stamp.unlink()  # what pip refuses, it leaves undone: next time it may go on from there
         raise SystemExit(f"pip could not install {requirements}; its message above says why. Then start again.")
     # The development requirements include the others.
-    installed = {wanted, _fingerprint("requirements.txt")}
+    installed = {_fingerprint(requirements), _fingerprint("requirements.txt")}
     stamp.write_text("".join(f"{line}\n" for line in sorted(installed)), encoding="utf-8")
 
 

@@ -6,9 +6,10 @@ import zoneinfo
 from typing import Any
 
 from django import forms
-from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.forms import AuthenticationForm, PasswordResetForm
 from django.utils.translation import gettext_lazy as _
 
+from sally import mails
 from sally.models import User
 
 
@@ -22,6 +23,14 @@ class SignInForm(AuthenticationForm):
         super().__init__(*args, **kwargs)
         self.fields["username"].widget = forms.EmailInput(attrs={"autofocus": True, "autocomplete": "username"})
         self.fields["username"].label = _("E-mail address")
+
+
+class ResetForm(PasswordResetForm):
+    def send_mail(  # Django's own sends in the language of whoever asks
+        self, subject_template_name: str, email_template_name: str, context: Any, *args: Any, **kwargs: Any
+    ) -> None:
+        """Whether it could be sent is not told: the page must not say whose address Sally knows."""
+        mails.send(context["user"], "password_reset", context)
 
 
 class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # generic to the type checker only

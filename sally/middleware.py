@@ -1,6 +1,5 @@
 """Activates the signed-in person's language and time zone for one request."""
 
-import zoneinfo
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
@@ -20,7 +19,7 @@ class PersonMiddleware:
         if not isinstance(user, User):
             return self.get_response(request)
         language = user.language or translation.get_language() or "en"
-        with translation.override(language), timezone.override(zoneinfo.ZoneInfo(user.time_zone or "UTC")):
+        with translation.override(language), timezone.override(user.zone):
             request.LANGUAGE_CODE = language
             response = self.get_response(request)
             response.headers.setdefault("Content-Language", language)

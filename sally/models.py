@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zoneinfo
+from collections.abc import Collection
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
@@ -34,6 +35,14 @@ class Organization(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        super().clean()
+        domains = self.internal_domains or []
+        if not isinstance(domains, list) or not all(isinstance(one, str) and "." in one for one in domains):
+            text = _("Write domains as a list, for example %(example)s.")
+            raise ValidationError({"internal_domains": text % {"example": '["company.com"]'}})
+        self.internal_domains = [one.strip().lower().removeprefix("@") for one in domains]
 
 
 class UserManager(BaseUserManager["User"]):
@@ -89,10 +98,22 @@ class User(AbstractBaseUser, PermissionsMixin):
         super().clean()
         self.email = self.email.strip().lower()
 
+    def validate_constraints(self, exclude: Collection[str] | None = None) -> None:
+        """After ``clean`` the unique address says the same as the constraint, in better words."""
+        super().validate_constraints({*(exclude or ()), "email"})
+
     @property
     def is_staff(self) -> bool:
         """Admins may enter Django admin; what they see there is limited to their organization (sally/admin.py)."""
         return self.is_active and (self.is_superuser or self.role == self.Role.ADMIN)
+
+    @property
+    def zone(self) -> zoneinfo.ZoneInfo:
+        """UTC until one is chosen, and where this machine does not know the chosen one (any more)."""
+        try:
+            return zoneinfo.ZoneInfo(self.time_zone or "UTC")
+        except (zoneinfo.ZoneInfoNotFoundError, OSError, ValueError):
+            return zoneinfo.ZoneInfo("UTC")
 
     def get_short_name(self) -> str:
         return self.name or self.email

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import views as auth_views
 from django.contrib.auth.decorators import login_required
@@ -12,6 +11,7 @@ from django.contrib.auth.signals import user_logged_in
 from django.core.exceptions import ValidationError
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
 from django.urls import reverse_lazy
@@ -20,12 +20,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from sally import invitations
-from sally.forms import ProfileForm, SignInForm
+from sally.forms import ProfileForm, ResetForm, SignInForm
 from sally.models import User, validate_time_zone
 
-sign_in = auth_views.LoginView.as_view(
-    template_name="sally/sign_in.html", authentication_form=SignInForm, redirect_authenticated_user=True
-)
+_sign_in = auth_views.LoginView.as_view(template_name="sally/sign_in.html", authentication_form=SignInForm)
 sign_out = auth_views.LogoutView.as_view()
 invitation = auth_views.PasswordResetConfirmView.as_view(
     template_name="sally/invitation.html",
@@ -37,9 +35,7 @@ invitation = auth_views.PasswordResetConfirmView.as_view(
 )
 password_reset = auth_views.PasswordResetView.as_view(
     template_name="sally/password_reset.html",
-    email_template_name="sally/password_reset_mail.txt",
-    subject_template_name="sally/password_reset_subject.txt",
-    extra_email_context={"public_url": settings.PUBLIC_URL},
+    form_class=ResetForm,
     success_url=reverse_lazy("password-reset-sent"),
 )
 password_reset_sent = auth_views.PasswordResetDoneView.as_view(template_name="sally/password_reset_sent.html")
@@ -50,6 +46,12 @@ password_reset_done = auth_views.PasswordResetCompleteView.as_view(template_name
 password = auth_views.PasswordChangeView.as_view(
     template_name="sally/password.html", success_url=reverse_lazy("profile")
 )
+
+
+def sign_in(request: HttpRequest) -> HttpResponseBase:
+    if request.user.is_authenticated:  # whatever ``next`` says: it could lead here again
+        return redirect("meetings")
+    return _sign_in(request)
 
 
 @require_GET
@@ -80,7 +82,9 @@ def take_from_browser(sender: object, request: HttpRequest, user: User, **_kwarg
 @login_required
 @require_http_methods(["GET", "POST"])
 def profile(request: HttpRequest) -> HttpResponse:
-    form = ProfileForm(request.POST or None, instance=User.objects.get(email=request.user.get_username()))
+    assert isinstance(request.user, User)  # noqa: S101 - for the type checker
+    # A copy: what a refused form put into its instance must not show as the name beside it.
+    form = ProfileForm(request.POST or None, instance=User.objects.get(pk=request.user.pk))
     if request.method == "POST" and form.is_valid():
         user = form.save()
         with translation.override(user.language):

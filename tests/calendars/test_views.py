@@ -123,7 +123,7 @@ class TestThePage:
             location="Pier room 2", join_url="https://teams.microsoft.com/l/1",
         )  # fmt: skip
         page = self.page(as_alice)
-        assert "Today, Monday, 23 November 2026" in page
+        assert "Today</span> Monday, 23 November 2026" in page
         assert '<time datetime="2026-11-23T15:00:00+01:00">15:00</time> – ' in page
         assert "Crane schedule" in page
         assert "Tomas Ruy · Pier room 2" in page
@@ -155,7 +155,7 @@ class TestThePage:
         User.objects.update(language="de")
         meeting(connection, "Kran", datetime(2026, 11, 23, 14, 0, tzinfo=UTC))
         page = self.page(as_alice)
-        assert "Heute, Montag, 23. November 2026" in page
+        assert "Heute</span> Montag, 23. November 2026" in page
         assert '<html lang="de">' in page
 
     def test_other_peoples_meetings_are_not_shown(

@@ -56,9 +56,9 @@ class Command(BaseCommand):
             except StopAsked:
                 self._say("\nStopping …")
             except PartEnded as ended:
-                raise CommandError(f"{ended}; its message is above. Everything is stopped.") from None
+                raise CommandError(f"{ended}; everything is stopped.") from None
             except TimeoutError:
-                raise CommandError(f"No answer within {START_SECONDS:.0f} seconds. Everything is stopped.") from None
+                raise CommandError(f"No answer within {START_SECONDS:.0f} seconds; everything is stopped.") from None
 
     def _start(self, parts: Supervisor, calendars: list[str] | None) -> str:
         """Start all parts, with a stand-in Microsoft if there are ``calendars``; returns Sally's address."""
@@ -80,6 +80,7 @@ class Command(BaseCommand):
         parts.start("worker", [sys.executable, "manage.py", "worker"], environment)
         with requests.Session() as session:
             session.trust_env = False  # a proxy knows nothing of this machine's own addresses
+            session.headers["Connection"] = "close"  # a connection kept open delays the stop
             parts.wait_for(partial(_answers, session, f"{url}{reverse('sign-in')}"), START_SECONDS)
         return url
 
