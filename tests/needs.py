@@ -7,8 +7,10 @@
 import importlib.util
 import os
 import shutil
+import socket
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -17,6 +19,15 @@ CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrom
 def chromium_path() -> str | None:
     named = os.environ.get("SALLY_CHROMIUM")
     return named or next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as tried:
+            tried.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
 
 
 def _installed(module: str) -> bool:
@@ -31,6 +42,8 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
     ),
     "redis": (lambda: bool(os.environ.get("TEST_REDIS_URL")), "Redis: set TEST_REDIS_URL=redis://host:port/number"),
     "msgraph": (lambda: _installed("msgraph"), "Microsoft's Graph SDK: pip install -r requirements-conformance.txt"),
+    "proc": (lambda: Path("/proc/self/environ").exists(), "/proc, by which tests find processes: a Linux machine"),
+    "ipv6": (_has_ipv6, "IPv6 on the loopback interface"),
     "gettext": (lambda: shutil.which("msgfmt") is not None, "gettext: apt-get install gettext"),
     "real_calendars": (
         lambda: bool(os.environ.get("SALLY_REAL_CALENDARS")),

@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).parent.parent.parent
 PROC = Path("/proc")
 MARK = "SALLY_TEST_MARK"
 
-needs_proc = pytest.mark.skipif(not (PROC / "self" / "environ").exists(), reason="processes are found through /proc")
+needs_proc = pytest.mark.needs("proc")
 
 
 @dataclass

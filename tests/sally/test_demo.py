@@ -278,13 +278,10 @@ def test_a_chosen_password_is_used_and_kept(tmp_path: Path) -> None:
 # --- What needs no process of its own ----------------------------------------------------------------------------
 
 
+@pytest.mark.needs("ipv6")
 def test_a_port_is_taken_when_somebody_listens_by_ipv6_only() -> None:
     first = free_ports(2)
-    try:
-        taken = socket.create_server(("::1", first), family=socket.AF_INET6)
-    except OSError:
-        pytest.skip("no IPv6 on this machine")
-    with taken:
+    with socket.create_server(("::1", first), family=socket.AF_INET6):
         assert _free_port(first) == first + 1
 
 
