@@ -21,7 +21,7 @@ def entries() -> list[polib.POEntry]:
     return [entry for entry in polib.pofile(str(CATALOG)) if not entry.obsolete]
 
 
-def translations(entry: polib.POEntry) -> list[str]:
+def translations(entry: polib.POEntry | polib.MOEntry) -> list[str]:
     return list(entry.msgstr_plural.values()) if entry.msgid_plural else [entry.msgstr]
 
 
