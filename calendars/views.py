@@ -53,7 +53,8 @@ def agenda(request: HttpRequest) -> HttpResponse:
     meetings = list(Meeting.objects.owned_by(user).upcoming(now, zone)[first : first + PAGE_SIZE + 1])
     context = {
         "connections": connections,
-        "first_sync": any(one.status == one.Status.CONNECTING and one.syncing for one in connections),
+        "unread": [one for one in connections if one.status == one.Status.CONNECTING],
+        "all_read": all(one.last_synced_at for one in connections),
         "troubled": [one for one in connections if one.problem],
         "days": by_day(meetings[:PAGE_SIZE], now, zone),
         "days_ahead": settings.SYNC_DAYS_AHEAD,

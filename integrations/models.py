@@ -173,14 +173,16 @@ class CalendarConnection(models.Model):
 
     @property
     def syncing(self) -> bool:
-        """Whether the page should keep looking: the first read is under way, or a sync was asked for or runs."""
-        if not self.can_sync:
-            return False
+        """Whether a sync runs, or will as soon as a worker is free."""
         now = timezone.now()
         waiting = self.next_sync_at is not None and self.next_sync_at <= now
         running = self.lease_until is not None and self.lease_until > now
-        first = self.status == self.Status.CONNECTING and self.failures == 0
-        return first or running or (waiting and self.failures == 0)
+        return self.can_sync and (running or waiting)
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether pages that show it should keep looking: it syncs, or was never read yet."""
+        return self.syncing or self.status == self.Status.CONNECTING
 
     @property
     def problem(self) -> problems.Problem | None:
@@ -206,8 +208,9 @@ class CalendarConnection(models.Model):
         self.request_sync()
 
     def pause(self) -> None:
-        self.status, self.next_sync_at = self.Status.PAUSED, None
-        self.save(update_fields=["status", "next_sync_at"])
+        """Rest until ``restart``; a sync that runs loses its lease, and with it its right to write."""
+        self.status, self.next_sync_at, self.lease_token, self.lease_until = self.Status.PAUSED, None, None, None
+        self.save(update_fields=["status", "next_sync_at", "lease_token", "lease_until"])
 
     def disconnect(self) -> dict[str, int]:
         """Delete the connection, its secret and all that hangs on it; returns what was deleted, by name."""

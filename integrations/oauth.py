@@ -33,6 +33,7 @@ from integrations.errors import (
     Unavailable,
     UnexpectedAnswer,
 )
+from integrations.events import LONGEST_ADDRESS, LONGEST_NAME, clean
 from integrations.http import Session, check
 
 # msal recommends form_post. A form post from another site arrives without SameSite=Lax cookies, so without the
@@ -82,8 +83,8 @@ def finish(flow: Mapping[str, Any], answer: Mapping[str, str], *, authority: str
     claims = _checked_claims(result)
     return SignedIn(
         account_id=_account_id(result, claims),
-        email=str(claims.get("preferred_username") or claims.get("email") or ""),
-        name=str(claims.get("name") or ""),
+        email=clean(claims.get("preferred_username") or claims.get("email"), LONGEST_ADDRESS),
+        name=clean(claims.get("name"), LONGEST_NAME),
         scopes=tuple(sorted(_short(scope) for scope in str(result.get("scope", "")).split())),
         cache=cache.serialize(),
     )

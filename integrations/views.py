@@ -46,7 +46,7 @@ def _own(user: User, pk: uuid.UUID) -> CalendarConnection:
 @for_person
 def index(request: HttpRequest, user: User) -> HttpResponse:
     connections = list(CalendarConnection.objects.filter(owner=user))
-    context = {"connections": connections, "syncing": any(one.syncing for one in connections)}
+    context = {"connections": connections, "unsettled": any(one.unsettled for one in connections)}
     return render(request, "integrations/index.html", context)
 
 

@@ -426,6 +426,18 @@ class TestTheLease:
         assert Meeting.objects.count() == 0
         assert CalendarConnection.objects.count() == 0
 
+    def test_a_connection_paused_during_the_sync_stays_paused(self, connection: CalendarConnection) -> None:
+        class Slow(MemoryClient):
+            def events(self, window: Window) -> Listing:
+                CalendarConnection.objects.get(pk=connection.pk).pause()
+                return super().events(window)
+
+        _, token = CalendarConnection.objects.claim(NOW, limit=1)
+        sync.run(connection.pk, token, clock=lambda: NOW, open_client=lambda *_: Slow(event("a", hours(1))))
+        connection.refresh_from_db()
+        assert (connection.status, connection.next_sync_at) == (Status.PAUSED, None)
+        assert Meeting.objects.count() == 0
+
     def test_it_is_renewed_while_the_sync_works_but_not_at_every_request(self, connection: CalendarConnection) -> None:
         _, token = CalendarConnection.objects.claim(NOW, limit=1)
         begun = CalendarConnection.objects.begin(connection.pk, token, NOW)

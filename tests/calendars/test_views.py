@@ -174,6 +174,29 @@ class TestThePage:
         assert 'hx-get="/meetings/" hx-trigger="every 2s"' in page
         assert '<noscript><meta http-equiv="refresh" content="5"></noscript>' in page
 
+    def test_a_calendar_that_was_never_read_is_not_called_empty(
+        self, as_alice: Client, connection: CalendarConnection
+    ) -> None:
+        again = timezone.now() + timedelta(minutes=2)
+        CalendarConnection.objects.update(
+            status="connecting", last_synced_at=None, next_sync_at=again, failures=1, last_error="NET-1",
+            last_error_kind="Unavailable",
+        )  # fmt: skip
+        page = self.page(as_alice)
+        assert "ines@quay.example could not be read yet. Sally tries again at 12:02." in page
+        assert "Nothing stands in your calendar" not in page
+        assert "every 2s" in page
+
+    def test_a_calendar_that_needs_attention_before_its_first_read_is_not_called_empty(
+        self, as_alice: Client, connection: CalendarConnection
+    ) -> None:
+        CalendarConnection.objects.update(
+            status="needs_attention", last_synced_at=None, last_error="GRAPH-403", last_error_kind="PermissionMissing"
+        )
+        page = self.page(as_alice)
+        assert "Sally was not given the permission to read this calendar." in page
+        assert "Nothing stands in your calendar" not in page
+
     def test_htmx_gets_only_what_changes_and_stops_asking_when_it_is_there(
         self, as_alice: Client, connection: CalendarConnection
     ) -> None:
