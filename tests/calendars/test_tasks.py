@@ -238,6 +238,31 @@ class TestARealWorker:
         assert sum(entry["path"] == "/v1.0/me/calendarView" for entry in microsoft.log()) == 1
 
 
+@pytest.mark.needs("redis")
+@pytest.mark.django_db(transaction=True)
+def test_with_redis_as_the_queue_a_connection_is_synced_too(
+    as_alice: Client, microsoft: Sandbox, worker_environment: dict[str, str]
+) -> None:
+    """The test's own process has the queue in the database, so it is another one that asks for the sync."""
+    connection = connect(as_alice, microsoft)
+    CalendarConnection.objects.update(lease_until=None, lease_token=None, next_sync_at=timezone.now())
+    OrmQ.objects.all().delete()
+    environment = worker_environment | {"REDIS_URL": os.environ["TEST_REDIS_URL"]}
+    manage = [sys.executable, str(ROOT / "manage.py")]
+    wake = f"import uuid; from calendars import tasks; tasks.wake(uuid.UUID('{connection.pk}'))"
+    subprocess.run([*manage, "shell", "--no-imports", "-c", wake], env=environment, check=True, capture_output=True)
+    assert OrmQ.objects.count() == 0
+    worker = subprocess.Popen([*manage, "worker"], env=environment, start_new_session=True)
+    try:
+        until(lambda: _synced(connection), 30, "the connection is synced")
+        worker.terminate()
+        assert worker.wait(timeout=20) == 0
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(worker.pid, signal.SIGKILL)
+        worker.wait()
+
+
 def _working(connection: CalendarConnection) -> bool:
     connection.refresh_from_db()
     return connection.lease_until is not None and OrmQ.objects.filter(lock__gt=timezone.now()).exists()
