@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import hypothesis
 import pytest
 from django.test import Client
-from pytest_django import DjangoDbBlocker, Settings
+from playwright.sync_api import Browser, sync_playwright
+from pytest_django import Settings
 
 from integrations import oauth
 from integrations.models import CalendarConnection
@@ -28,6 +28,18 @@ hypothesis.settings.register_profile(
     "sally", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("sally")
+
+CHROMIUM_ARGUMENTS = [
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+# Chromium refuses to sandbox itself for root, which is who tests are in a container.
+if hasattr(os, "geteuid") and os.geteuid() == 0:
+    CHROMIUM_ARGUMENTS.append("--no-sandbox")
 
 _skipped: set[str] = set()
 
@@ -142,13 +154,9 @@ def ines(as_alice: Client, microsoft: Sandbox) -> CalendarConnection:
 
 
 @pytest.fixture(scope="session")
-def built_static(tmp_path_factory: pytest.TempPathFactory, django_db_blocker: DjangoDbBlocker) -> Path:
-    """Static files as production serves them."""
-    from django.conf import settings
-    from django.core.management import call_command
-    from django.test import override_settings
-
-    folder = tmp_path_factory.mktemp("static")
-    with override_settings(STATIC_ROOT=folder, STORAGES=settings.STORAGES):
-        call_command("collectstatic", interactive=False, verbosity=0)
-    return folder
+def browser() -> Iterator[Browser]:
+    """One Chromium for all tests: Playwright's loop can be started once in a thread."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=needs.chromium_path(), args=CHROMIUM_ARGUMENTS)
+        yield browser
+        browser.close()

@@ -4,6 +4,7 @@ import asyncio
 import json
 import ssl
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from typing import Any
 
@@ -58,7 +59,9 @@ def _ask(person: SignedIn, question: Callable[[Any], Awaitable[Any]]) -> Any:
         async with httpx.AsyncHTTPTransport(verify=trust) as transport:
             return await question(_client(person, httpx.AsyncClient(transport=transport, trust_env=False)))
 
-    return asyncio.run(run())
+    # In a thread of its own: Playwright, once started, keeps a loop running in this one.
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(asyncio.run, run()).result()
 
 
 def _window(top: int, *prefer: str) -> Any:
