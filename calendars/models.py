@@ -9,7 +9,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q, Value
+from django.db.models.functions import Coalesce, Greatest, TruncDate
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -25,11 +26,20 @@ class MeetingQuerySet(models.QuerySet["Meeting"]):
         return self.filter(connection__owner=user)
 
     def upcoming(self, now: datetime, zone: ZoneInfo) -> MeetingQuerySet:
-        """From the beginning of today in ``zone``: whatever is not over before it. All-day meetings go by date."""
+        """From the beginning of today in ``zone``: whatever is not over before it, in the order of the page.
+
+        ``day`` is the date under which a meeting stands: where it begins, or today if it began earlier. All-day
+        meetings go by their dates, which are the same in every zone, and come first.
+        """
         today = now.astimezone(zone).date()
         midnight = datetime.combine(today, time.min, zone)
         timed = Q(all_day=False) & (Q(end__gt=midnight) | Q(start__gte=midnight))
-        return self.filter(timed | Q(all_day=True, end_date__gt=today)).order_by("start", "pk")
+        begins = Coalesce(F("start_date"), TruncDate("start", tzinfo=zone))
+        return (
+            self.filter(timed | Q(all_day=True, end_date__gt=today))
+            .annotate(day=Greatest(begins, Value(today, output_field=models.DateField())))
+            .order_by("day", "-all_day", "start", "pk")
+        )
 
     def known(self, connection: CalendarConnection) -> list[Known]:
         """All of a connection's meetings as drafts, in one statement and without building models."""

@@ -16,8 +16,8 @@ from django.utils import timezone
 from calendars import links, merge
 from calendars.models import Meeting
 from calendars.policy import LeftOut, SyncOptions, left_out
-from integrations.errors import ProviderError
-from integrations.events import CalendarClient, Listing, Window
+from integrations.errors import InternalError, OperatorProblem, ProviderError, UnexpectedAnswer
+from integrations.events import CalendarClient, Changed, Listing, Poll, RemoteEvent, Window
 from integrations.models import CalendarConnection, LeaseLost
 from integrations.providers import open_calendar
 
@@ -25,15 +25,11 @@ logger = logging.getLogger(__name__)
 
 RENEW_EVERY = timedelta(seconds=20)
 LOOK_AGAIN = timedelta(minutes=5)
+# Even where the provider says that nothing changed: a window moves on, and a signal may be lost.
+READ_AT_LEAST_EVERY = timedelta(hours=1)
 LONGEST_LOOK_BACK = timedelta(days=365)
 # So many known future meetings do not all vanish at once; fewer may.
 SUSPICIOUS = 5
-
-
-class InternalError(ProviderError):
-    """A bug of ours, as it is recorded on the connection."""
-
-    code = "INTERNAL"
 
 
 class Lease:
@@ -55,7 +51,6 @@ class Lease:
 class Reading:
     """What the calendar shows of a window, as drafts, and how much was left out of it."""
 
-    window: Window
     drafts: tuple[merge.Draft, ...]
     left_out: Counter[LeftOut]
     unreadable: int
@@ -68,14 +63,14 @@ def run(
     *,
     clock: Callable[[], datetime] = timezone.now,
     open_client: Callable[..., CalendarClient] = open_calendar,
-) -> None:
-    """Sync one claimed connection. A stale claim does nothing; an error is recorded on the row.
+) -> bool:
+    """Sync one claimed connection; whether it worked on it. A stale claim does nothing.
 
-    Only bugs are raised, after they were recorded.
+    An error is recorded on the row. Only bugs are raised, after they were recorded.
     """
     connection = CalendarConnection.objects.begin(pk, token, clock())
     if connection is None:
-        return
+        return False
     lease = Lease(connection, clock)
     try:
         try:
@@ -90,6 +85,7 @@ def run(
             raise
     except LeaseLost:
         logger.info("sync of %s: somebody else has it now", pk)
+    return True
 
 
 def _sync(
@@ -100,22 +96,36 @@ def _sync(
 ) -> None:
     started = clock()
     client = open_client(connection, lease.renew)
-    client.poll(connection.cursor)
+    poll = client.poll(connection.cursor)
+    if poll.changed is Changed.NO and _read_recently(connection, started):
+        connection.record_unchanged(lease.token, started=started, now=clock(), cursor=poll.cursor)
+        return
     window = window_of(connection, started)
     listing = client.events(window)
+    if listing.unreadable and not listing:
+        raise UnexpectedAnswer("none of the events could be read", code="UNREADABLE")
     known = Meeting.objects.known(connection)
-    reading = _decide(connection, window, listing)
+    reading = _decide(connection, listing)
     plan = merge.plan_merge(known, reading.drafts, window)
-    if plan.delete and listing.pages > 1:
-        # Between two pages the calendar may have changed: what seems gone is asked for before it is believed.
-        ids = [one.draft.external_id for one in plan.delete]
-        listing.extend(event for event in client.find(ids) if window.contains(event.start, event.end))
-        reading = _decide(connection, window, listing)
+    if listing.pages > 1:
+        missed = _missed(client, listing, plan, window)
+        reading = _decide(connection, Listing([*listing, *missed], unreadable=listing.unreadable))
         plan = merge.plan_merge(known, reading.drafts, window)
     if reading.empty and _suspicious(connection, known, started):
         connection.record_emptied(lease.token, started, clock() + LOOK_AGAIN)
         return
-    _apply(connection, lease, plan, reading, len(known), started, clock())
+    _apply(connection, lease, plan, reading, len(known), started, clock(), poll)
+
+
+def _read_recently(connection: CalendarConnection, now: datetime) -> bool:
+    return connection.last_synced_at is not None and now - connection.last_synced_at < READ_AT_LEAST_EVERY
+
+
+def _missed(client: CalendarClient, listing: Listing, plan: merge.MergePlan, window: Window) -> list[RemoteEvent]:
+    """Events that slipped through between two pages: what seems gone is asked for before it is believed."""
+    listed = {event.id for event in listing}
+    ids = [one.draft.external_id for one in plan.delete if one.draft.external_id not in listed]
+    return [event for event in client.find(ids) if window.contains(event.start, event.end)] if ids else []
 
 
 def window_of(connection: CalendarConnection, now: datetime) -> Window:
@@ -126,7 +136,7 @@ def window_of(connection: CalendarConnection, now: datetime) -> Window:
     return Window(start, now + timedelta(days=settings.SYNC_DAYS_AHEAD))
 
 
-def _decide(connection: CalendarConnection, window: Window, listing: Listing) -> Reading:
+def _decide(connection: CalendarConnection, listing: Listing) -> Reading:
     """Drop what the options exclude before anything else sees it."""
     options = SyncOptions(private=connection.sync_private, only_online=connection.sync_only_online)
     counts: Counter[LeftOut] = Counter()
@@ -138,7 +148,7 @@ def _decide(connection: CalendarConnection, window: Window, listing: Listing) ->
             counts[reason] += 1
         else:
             drafts.append(merge.draft(event, link))
-    return Reading(window, tuple(drafts), counts, listing.unreadable, empty=not listing)
+    return Reading(tuple(drafts), counts, listing.unreadable, empty=not listing)
 
 
 def _suspicious(connection: CalendarConnection, known: list[merge.Known], now: datetime) -> bool:
@@ -156,6 +166,7 @@ def _apply(
     known: int,
     started: datetime,
     now: datetime,
+    poll: Poll,
 ) -> None:
     counts = {
         "meeting_count": known + len(plan.create) - len(plan.delete),
@@ -165,7 +176,7 @@ def _apply(
     }
     with transaction.atomic():
         # First, because it locks the row and fails when the lease is lost.
-        connection.record_success(lease.token, started=started, now=now, counts=counts)
+        connection.record_success(lease.token, started=started, now=now, cursor=poll.cursor, counts=counts)
         Meeting.objects.apply(connection, plan, now)
     if not plan.empty or reading.unreadable:
         logger.info(
@@ -179,4 +190,4 @@ def _apply(
 
 
 def _level(error: ProviderError) -> int:
-    return logging.ERROR if type(error).__name__ in ("UnexpectedAnswer", "OperatorProblem") else logging.WARNING
+    return logging.ERROR if isinstance(error, UnexpectedAnswer | OperatorProblem) else logging.WARNING

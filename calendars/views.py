@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -51,9 +51,15 @@ def agenda(request: HttpRequest) -> HttpResponse:
     connections = list(CalendarConnection.objects.filter(owner=user))
     first = (page - 1) * PAGE_SIZE
     meetings = list(Meeting.objects.owned_by(user).upcoming(now, zone)[first : first + PAGE_SIZE + 1])
+    unread = [one for one in connections if one.status == one.Status.CONNECTING]
+    appearance = "-".join(one.appearance for one in connections)
+    if request.htmx and request.GET.get("seen") == appearance:  # type: ignore[attr-defined]
+        return HttpResponse(status=204)  # htmx leaves the page, the focus and the screen reader alone
     context = {
         "connections": connections,
-        "unread": [one for one in connections if one.status == one.Status.CONNECTING],
+        "appearance": appearance,
+        "look_every": 2 if any(one.syncing for one in unread) else 20,
+        "unread": unread,
         "all_read": all(one.last_synced_at for one in connections),
         "troubled": [one for one in connections if one.problem],
         "days": by_day(meetings[:PAGE_SIZE], now, zone),
@@ -67,25 +73,16 @@ def agenda(request: HttpRequest) -> HttpResponse:
 
 
 def by_day(meetings: Iterable[Meeting], now: datetime, zone: ZoneInfo) -> list[Day]:
-    """Meetings under the day on which they begin in ``zone``; those that began earlier and still last, under today."""
+    """Meetings of ``upcoming`` under their days."""
     today = now.astimezone(zone).date()
-    # An all-day meeting is stored at midnight UTC of its date, which may be another day in this zone: sort again.
-    in_order = sorted(
-        ((max(_first_day(one, zone), today), one) for one in meetings),
-        key=lambda pair: (pair[0], not pair[1].all_day, pair[1].start, pair[1].pk),
-    )
     return [
-        Day(day, day == today, [_entry(one, zone, day) for _, one in pairs])
-        for day, pairs in groupby(in_order, key=itemgetter(0))
+        Day(day, day == today, [_entry(one, zone, day) for one in group])
+        for day, group in groupby(meetings, key=attrgetter("day"))
     ]
 
 
-def _first_day(meeting: Meeting, zone: ZoneInfo) -> date:
-    return meeting.start_date or meeting.start.astimezone(zone).date()
-
-
 def _entry(meeting: Meeting, zone: ZoneInfo, day: date) -> Entry:
-    first = _first_day(meeting, zone)
+    first = meeting.start_date or meeting.start.astimezone(zone).date()
     # The end date of an all-day meeting is the day after its last.
     last = meeting.end_date - timedelta(days=1) if meeting.end_date else meeting.end.astimezone(zone).date()
     return Entry(meeting, began_earlier=first < day, last_day=last if last > first else None)

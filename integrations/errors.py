@@ -12,7 +12,8 @@
     │   └── WrongDoor         a mailbox of another kind
     ├── SignInCancelled       the person said no at the provider's page
     ├── CursorExpired         start again without the cursor, at once
-    └── OperatorProblem       Sally's administrator has to act
+    ├── OperatorProblem       Sally's administrator has to act
+    └── InternalError         a bug of ours, as it is recorded; also raised
 
 ``code`` is stable, short and free of secrets: it is stored, shown small beside the words of
 ``integrations.problems`` and quoted to support. ``detail`` is for the log only.
@@ -83,3 +84,18 @@ class CursorExpired(ProviderError):
 
 class OperatorProblem(ProviderError):
     code = "OPERATOR"
+
+
+class InternalError(ProviderError):
+    code = "INTERNAL"
+
+
+def kinds() -> dict[str, type[ProviderError]]:
+    """Every class of the tree by its name, which is how a row keeps it."""
+    found: dict[str, type[ProviderError]] = {}
+    waiting = [ProviderError]
+    while waiting:
+        kind = waiting.pop()
+        found[kind.__name__] = kind
+        waiting += kind.__subclasses__()
+    return found

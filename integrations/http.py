@@ -38,7 +38,7 @@ class Session(requests.Session):
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
         self.before_each()
         kwargs.setdefault("timeout", (CONNECT_SECONDS, READ_SECONDS))
-        kwargs.setdefault("allow_redirects", False)
+        kwargs["allow_redirects"] = False  # Session.get() asks for them by itself
         return super().request(method, url, *args, **kwargs)
 
 

@@ -18,7 +18,14 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from integrations import problems, signals
-from integrations.errors import CursorExpired, OperatorProblem, ProviderError, RateLimited, ReconnectNeeded
+from integrations.errors import (
+    CursorExpired,
+    InternalError,
+    OperatorProblem,
+    ProviderError,
+    RateLimited,
+    ReconnectNeeded,
+)
 from integrations.fields import EncryptedJSONField, seal
 from integrations.providers import PROVIDERS, Provider
 from sally.models import User
@@ -37,6 +44,8 @@ LONGEST_PAUSE = timedelta(hours=1)
 OPERATOR_PAUSE = timedelta(minutes=15)
 # A first hiccup is none of the user's business.
 FAILURES_SHOWN = 3
+# So long after its time a connection waits only if the background work is behind, or does not run.
+LATE_AFTER = timedelta(minutes=10)
 SIGN_IN_LASTS = timedelta(minutes=15)
 
 
@@ -57,24 +66,24 @@ class ConnectionQuerySet(models.QuerySet["CalendarConnection"]):
         )
 
     def claim(self, now: datetime, *, limit: int) -> tuple[list[uuid.UUID], uuid.UUID]:
-        """Lease up to ``limit`` of these connections to one token; counts the attempt before any work is done."""
+        """Lease up to ``limit`` of these connections to one token, the longest waiting first."""
         token = uuid.uuid4()
         with transaction.atomic():
             free = self.select_for_update(skip_locked=True, of=("self",)).order_by("next_sync_at")
             claimed = list(free.values_list("pk", flat=True)[:limit])
             if claimed:
-                CalendarConnection.objects.filter(pk__in=claimed).update(
-                    lease_until=now + LEASE, lease_token=token, attempts=F("attempts") + 1
-                )
+                CalendarConnection.objects.filter(pk__in=claimed).update(lease_until=now + LEASE, lease_token=token)
         return claimed, token
 
     def begin(self, pk: uuid.UUID, token: uuid.UUID, now: datetime) -> CalendarConnection | None:
         """Start to work on a claim: the connection with its secret, or None when the claim is stale or was begun.
 
-        The claim's token is exchanged for one that only this worker knows: a queue may deliver a task twice.
+        The claim's token is exchanged for one that only this worker knows: a queue may deliver a task twice. The
+        attempt is counted here, before any work, so that waiting in a long queue is none.
         """
         own = uuid.uuid4()
-        if not self.filter(pk=pk, lease_token=token).update(lease_token=own, lease_until=now + LEASE):
+        claimed = self.filter(pk=pk, lease_token=token)
+        if not claimed.update(lease_token=own, lease_until=now + LEASE, attempts=F("attempts") + 1):
             return None
         return self.select_related("secret").filter(pk=pk, lease_token=own).first()
 
@@ -82,6 +91,7 @@ class ConnectionQuerySet(models.QuerySet["CalendarConnection"]):
         """Connections that may be read now, due or not: nobody works on them and nothing stops them."""
         return self.filter(
             Q(lease_until=None) | Q(lease_until__lt=now),
+            Q(not_before=None) | Q(not_before__lte=now),
             status__in=[CalendarConnection.Status.CONNECTING, CalendarConnection.Status.CONNECTED],
         )
 
@@ -96,8 +106,6 @@ class ConnectionQuerySet(models.QuerySet["CalendarConnection"]):
                     "account_email": account.email,
                     "account_name": account.name,
                     "granted_scopes": list(account.scopes),
-                    "failures": 0,
-                    "attempts": 0,
                     "last_error": "",
                     "last_error_kind": "",
                     # A sync that still runs with the old token loses its lease, and with it its right to write.
@@ -106,7 +114,8 @@ class ConnectionQuerySet(models.QuerySet["CalendarConnection"]):
                 },
             )
             ConnectionSecret.objects.replace(connection, {"cache": account.cache})
-            connection.restart()
+            if connection.status != CalendarConnection.Status.PAUSED:  # an admin's pause is the admin's to end
+                connection.restart()
         return connection
 
 
@@ -132,6 +141,7 @@ class CalendarConnection(models.Model):
 
     status = models.CharField(_("state"), max_length=20, choices=Status.choices, default=Status.CONNECTING)
     next_sync_at = models.DateTimeField(_("next sync"), null=True, blank=True)
+    not_before = models.DateTimeField(_("not before"), null=True, blank=True)  # the provider asked for patience
     last_synced_at = models.DateTimeField(_("last sync"), null=True, blank=True)
     last_error = models.CharField(_("last error"), max_length=60, blank=True)
     last_error_kind = models.CharField(max_length=40, blank=True, editable=False)
@@ -177,7 +187,7 @@ class CalendarConnection(models.Model):
         now = timezone.now()
         waiting = self.next_sync_at is not None and self.next_sync_at <= now
         running = self.lease_until is not None and self.lease_until > now
-        return self.can_sync and (running or waiting)
+        return self.can_sync and (running or waiting) and self.attempts < MOST_ATTEMPTS
 
     @property
     def unsettled(self) -> bool:
@@ -185,32 +195,51 @@ class CalendarConnection(models.Model):
         return self.syncing or self.status == self.Status.CONNECTING
 
     @property
+    def appearance(self) -> str:
+        """Changes when what pages show of it changes, so that they need not be drawn again otherwise."""
+        shown = (self.status, self.syncing, self.problem and self.problem.code, self.last_synced_at, self.next_sync_at)
+        return _digest(repr((*shown, self.meeting_count, self.private_left_out, self.unreadable_count)))[:16]
+
+    @property
     def problem(self) -> problems.Problem | None:
         """What the user should read about the last error, if anything."""
+        if self.status == self.Status.PAUSED:
+            return problems.PAUSED
         shown = self.status == self.Status.NEEDS_ATTENTION or self.failures >= FAILURES_SHOWN
-        operator = self.last_error_kind == OperatorProblem.__name__
-        return problems.find(self.last_error_kind, self.last_error) if shown or operator else None
+        if shown or self.last_error_kind == OperatorProblem.__name__:
+            return problems.of_connection(self.last_error_kind, self.last_error)
+        if self.attempts >= MOST_ATTEMPTS:
+            return problems.of_connection(InternalError.__name__, InternalError.code)
+        late = self.next_sync_at is not None and timezone.now() - self.next_sync_at > LATE_AFTER
+        return problems.LATE if late else None
 
     # -- what makes it sync ---------------------------------------------------------------------------------------
 
     def request_sync(self, now: datetime | None = None) -> None:
-        """Make the connection due and wake the calendar; also while a sync runs, which may have read too early."""
-        self.next_sync_at = now or timezone.now()
-        self.save(update_fields=["next_sync_at"])
-        signals.sync_requested.send(CalendarConnection, connection=self)
+        """Make the connection due and wake the calendar; also while a sync runs, which may have read too early.
+
+        Not before the provider's own time where it asked for patience; and nothing where it rests or is gone.
+        """
+        now = now or timezone.now()
+        self.next_sync_at = max(now, self.not_before or now)
+        able = CalendarConnection.objects.filter(pk=self.pk, status__in=[self.Status.CONNECTING, self.Status.CONNECTED])
+        if able.update(next_sync_at=self.next_sync_at):
+            signals.sync_requested.send(CalendarConnection, connection=self)
 
     def restart(self) -> None:
         """Back to work: after a reconnect, or when an admin resumes it."""
         synced = self.last_synced_at is not None
         self.status = self.Status.CONNECTED if synced else self.Status.CONNECTING
         self.failures = self.attempts = 0
-        self.save(update_fields=["status", "failures", "attempts"])
+        CalendarConnection.objects.filter(pk=self.pk).update(status=self.status, failures=0, attempts=0)
         self.request_sync()
 
     def pause(self) -> None:
         """Rest until ``restart``; a sync that runs loses its lease, and with it its right to write."""
-        self.status, self.next_sync_at, self.lease_token, self.lease_until = self.Status.PAUSED, None, None, None
-        self.save(update_fields=["status", "next_sync_at", "lease_token", "lease_until"])
+        self.status, self.next_sync_at = self.Status.PAUSED, None
+        CalendarConnection.objects.filter(pk=self.pk).update(
+            status=self.status, next_sync_at=None, lease_token=None, lease_until=None
+        )
 
     def disconnect(self) -> dict[str, int]:
         """Delete the connection, its secret and all that hangs on it; returns what was deleted, by name."""
@@ -222,7 +251,6 @@ class CalendarConnection(models.Model):
             for _receiver, deleted in signals.disconnecting.send(CalendarConnection, connection=self):
                 counts |= deleted  # type: ignore[arg-type]  # receivers return counts by name
             ConnectionSecret.objects.filter(pk=self.pk).delete()
-            SignIn.objects.filter(user_id=self.owner_id, provider=self.provider).delete()
             self.delete()
         logger.info("connection %s disconnected: %s", pk, counts)
         return counts
@@ -237,19 +265,30 @@ class CalendarConnection(models.Model):
         if not self._leased(token).update(lease_until=now + LEASE):
             raise LeaseLost
 
-    def record_success(self, token: uuid.UUID, *, started: datetime, now: datetime, counts: Mapping[str, int]) -> None:
-        """Part of the transaction that writes the meetings, and its first statement. Raises ``LeaseLost``."""
+    def record_success(
+        self, token: uuid.UUID, *, started: datetime, now: datetime, cursor: str, counts: Mapping[str, int]
+    ) -> None:
+        """Part of the transaction that writes the meetings, and its first statement. Raises ``LeaseLost``.
+
+        ``cursor`` was taken before the read that it guards, so that nothing falls between the two.
+        """
+        self._record_health(token, started, now, **counts, last_synced_at=started, cursor=cursor, emptied_at=None)
+
+    def record_unchanged(self, token: uuid.UUID, *, started: datetime, now: datetime, cursor: str) -> None:
+        """The provider says that nothing changed since the last complete read. Raises ``LeaseLost``."""
+        self._record_health(token, started, now, cursor=cursor)
+
+    def _record_health(self, token: uuid.UUID, started: datetime, now: datetime, **changes: Any) -> None:
         self._record(
             token,
-            **counts,
+            **changes,
             status=self.Status.CONNECTED,
-            last_synced_at=started,
             # A wish for another sync that came while this one ran is still open.
             next_sync_at=Case(When(next_sync_at__gt=started, then=F("next_sync_at")), default=now + _interval()),
+            not_before=None,
             failures=0,
             last_error="",
             last_error_kind="",
-            emptied_at=None,
         )
 
     def record_emptied(self, token: uuid.UUID, now: datetime, look_again: datetime) -> None:
@@ -271,8 +310,10 @@ class CalendarConnection(models.Model):
         elif isinstance(error, CursorExpired) and self.failures == 0:
             changes |= {"cursor": "", "next_sync_at": now}
         else:
-            at_least = timedelta(seconds=error.retry_after if isinstance(error, RateLimited) else 0)
-            changes |= {"next_sync_at": now + max(_pause(self.failures + 1), at_least)}
+            changes |= {"next_sync_at": now + _pause(self.failures + 1)}
+        if isinstance(error, RateLimited) and error.retry_after:
+            not_before = now + timedelta(seconds=error.retry_after)
+            changes |= {"not_before": not_before, "next_sync_at": max(changes["next_sync_at"], not_before)}
         self._record(token, **changes)
 
     def _record(self, token: uuid.UUID, **changes: Any) -> None:

@@ -83,7 +83,8 @@ def finish(flow: Mapping[str, Any], answer: Mapping[str, str], *, authority: str
     claims = _checked_claims(result)
     return SignedIn(
         account_id=_account_id(result, claims),
-        email=clean(claims.get("preferred_username") or claims.get("email"), LONGEST_ADDRESS),
+        # An account without an address has a name at least.
+        email=clean(claims.get("preferred_username") or claims.get("email") or claims.get("name"), LONGEST_ADDRESS),
         name=clean(claims.get("name"), LONGEST_NAME),
         scopes=tuple(sorted(_short(scope) for scope in str(result.get("scope", "")).split())),
         cache=cache.serialize(),
@@ -203,6 +204,8 @@ def _translated(call: Callable[[], T]) -> T:
 
 
 _APPROVAL = {65001, 90093, 90094, 90095, 90008, 900941}
+# Conditional Access and device rules.
+_BLOCKED = {53000, 53001, 53002, 53003, 530032, 50131, 50097}
 _OPERATOR_ERRORS = {"invalid_client", "unauthorized_client", "invalid_scope", "invalid_resource", "invalid_request"}
 _LATER_ERRORS = {"temporarily_unavailable", "server_error", "too_many_requests"}
 _CODE = re.compile(r"AADSTS(\d{4,8})")
@@ -221,6 +224,8 @@ def _error(answer: Mapping[str, Any]) -> ProviderError:
         return RateLimited(error) if error == "too_many_requests" else Unavailable(f"sign-in service: {error}")
     if number in _APPROVAL or answer.get("suberror") == "consent_required" or error == "consent_required":
         return ApprovalNeeded(error, code=code)
+    if number in _BLOCKED:
+        return ReconnectNeeded(f"{error} {code}", code="BLOCKED")
     if error == "access_denied":
         return SignInCancelled(error, code=code)
     if error in _OPERATOR_ERRORS:

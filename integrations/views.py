@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Callable
 from functools import wraps
@@ -13,6 +14,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -23,6 +25,7 @@ from integrations.models import CalendarConnection, SignIn
 from integrations.providers import COMING, PROVIDERS
 from sally.models import User
 
+logger = logging.getLogger(__name__)
 PersonView = Callable[..., HttpResponse]
 
 
@@ -53,8 +56,18 @@ def index(request: HttpRequest, user: User) -> HttpResponse:
 @require_GET
 @for_person
 def card(request: HttpRequest, user: User, pk: uuid.UUID) -> HttpResponse:
-    """One connection as a fragment, which its page fetches while a sync is under way."""
-    return render(request, "integrations/_connection.html", {"connection": _own(user, pk)})
+    """One connection as a fragment, which its page fetches while a sync is under way.
+
+    A page that shows one that is gone (disconnected in another tab) gets nothing in its place.
+    """
+    connection = CalendarConnection.objects.filter(pk=pk, owner=user).first()
+    if connection is None:
+        if request.htmx:  # type: ignore[attr-defined]
+            return HttpResponse()
+        raise Http404
+    if request.GET.get("seen") == connection.appearance:
+        return HttpResponse(status=204)  # htmx leaves the page, the focus and the screen reader alone
+    return render(request, "integrations/_connection.html", {"connection": connection})
 
 
 @require_GET
@@ -108,15 +121,14 @@ def callback(request: HttpRequest, user: User) -> HttpResponse:
         _say(request, error)
         return redirect("add-calendar")
     messages.success(request, _("%(account)s is connected.") % {"account": connection.account_email})
-    return redirect("meetings")
+    return redirect("integrations" if connection.problem else "meetings")
 
 
 @require_POST
 @for_person
 def sync_now(request: HttpRequest, user: User, pk: uuid.UUID) -> HttpResponse:
     connection = _own(user, pk)
-    if connection.can_sync:
-        connection.request_sync()
+    connection.request_sync()
     if request.htmx:  # type: ignore[attr-defined]
         return render(request, "integrations/_connection.html", {"connection": connection})
     return redirect("integrations")
@@ -139,8 +151,9 @@ def disconnect(request: HttpRequest, user: User, pk: uuid.UUID) -> HttpResponse:
 
 
 def _say(request: HttpRequest, error: ProviderError) -> None:
-    problem = problems.find(type(error).__name__, error.code)
-    messages.error(request, f"{problem.text} ({problem.code})")
+    problem = problems.of_sign_in(error)
+    logger.warning("sign-in of user %s: %s: %s", request.user.pk, type(error).__name__, error)
+    messages.error(request, format_html('{} <span class="code">{}</span>', problem.text, problem.code))
 
 
 def _uuid(text: str) -> uuid.UUID:

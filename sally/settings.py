@@ -113,6 +113,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "sally.middleware.refresh_when_signed_out",
 ]
 
 ROOT_URLCONF = "sally.urls"
@@ -162,6 +163,8 @@ def _database() -> dict[str, Any]:
         # django-q's ORM broker closes old connections before every operation: without persistent ones it
         # reconnects each time.
         database |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+        # Two runs of the tests at once must not share a database.
+        database["TEST"] = {"NAME": f"test_{database['NAME']}_{os.getpid()}"}
     else:
         raise ImproperlyConfigured(
             "DATABASE_URL must be an address such as sqlite:///file or postgres://user@host/name"

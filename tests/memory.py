@@ -69,12 +69,14 @@ class MemoryClient:
         self.unreadable = 0
         self.bodies: dict[str, str] = {}
         self.asked: list[str] = []
+        self.changed = Changed.UNKNOWN
+        self.cursors: list[str] = []
 
     def put(self, *events: RemoteEvent) -> None:
         self.held |= {one.id: one for one in events}
 
     def poll(self, cursor: str) -> Poll:
-        return Poll(Changed.UNKNOWN, cursor)
+        return Poll(self.changed, self.cursors.pop(0) if self.cursors else cursor)
 
     def events(self, window: Window) -> Listing:
         self.asked.append("events")

@@ -99,7 +99,7 @@ class Microsoft:
             authority=self.authority,
             session=session,
         )
-        return GraphClient(session, tokens.access_token)
+        return GraphClient(GraphReader(session, tokens.access_token))
 
 
 # The scopes are the guide's seven, to the letter: consent given once must not be asked for again.
@@ -124,19 +124,52 @@ WORK = Microsoft(
 )
 
 
-class GraphClient:
-    """The default calendar of the person who signed in. ``token(renew=...)`` gives access tokens."""
+class GraphReader:
+    """All that is ever sent to Graph: GET, and ``$batch`` of GETs. Whoever holds it cannot write."""
 
     def __init__(self, session: Session, token: Callable[..., str]) -> None:
-        self._session, self._token = session, token
-        self._root = f"{settings.MICROSOFT_GRAPH_URL}/v1.0"
+        self.__session, self.__token = session, token
+        self.root = f"{settings.MICROSOFT_GRAPH_URL}/v1.0"
+
+    def get(self, url: str, parameters: Mapping[str, str] | None = None) -> requests.Response:
+        headers = {"Prefer": _PREFER, "Accept": "application/json"}
+        return self.__authorized("GET", url, params=parameters, headers=headers)
+
+    def get_many(self, urls: Sequence[str]) -> list[dict[str, Any]]:
+        """Answers to at most 20 relative addresses, each with its position as ``id``, in no order."""
+        gets = [
+            {"id": str(number), "method": "GET", "url": url, "headers": {"Prefer": _PREFER}}
+            for number, url in enumerate(urls)
+        ]
+        return _items(_content(self.__authorized("POST", f"{self.root}/$batch", json={"requests": gets})), "responses")
+
+    def __authorized(
+        self, method: str, url: str, headers: Mapping[str, str] | None = None, **rest: Any
+    ) -> requests.Response:
+        """Ask with the token at hand; a token that was withdrawn early is renewed once."""
+
+        def ask(token: str) -> requests.Response:
+            signed = {**(headers or {}), "Authorization": f"Bearer {token}"}
+            return send(self.__session, method, url, headers=signed, **rest)
+
+        response = ask(self.__token())
+        if response.status_code == 401 and "claims=" not in response.headers.get("WWW-Authenticate", ""):
+            response = ask(self.__token(renew=True))
+        return response
+
+
+class GraphClient:
+    """The default calendar of the person who signed in."""
+
+    def __init__(self, graph: GraphReader) -> None:
+        self._graph = graph
 
     def poll(self, cursor: str) -> Poll:
         """Graph's delta is not used yet: every sync reads the window."""
         return Poll(Changed.UNKNOWN, cursor)
 
     def events(self, window: Window) -> Listing:
-        url = f"{self._root}/me/calendarView"
+        url = f"{self._graph.root}/me/calendarView"
         parameters: dict[str, str] | None = {
             "startDateTime": _graph_time(window.start),
             "endDateTime": _graph_time(window.end),
@@ -147,7 +180,7 @@ class GraphClient:
         found: dict[str, RemoteEvent] = {}
         unreadable = pages = 0
         while url:
-            answer = self._get(url, parameters)
+            answer = _content(self._graph.get(url, parameters))
             pages += 1
             items = _items(answer)
             events = [event for event in map(_event, items) if event]
@@ -163,7 +196,7 @@ class GraphClient:
     def fill(self, events: Sequence[RemoteEvent]) -> list[RemoteEvent]:
         """Plain occurrences take their body from one read of their series' master."""
         sources = {event.id: event.series_id if event.kind is Kind.OCCURRENCE else event.id for event in events}
-        bodies = self._batch(sorted(set(sources.values())), f"{_LISTED},body")
+        bodies = self._read(sorted(set(sources.values())), f"{_LISTED},body")
         return [
             dataclasses.replace(event, body=_body(bodies[sources[event.id]]), partial=False)
             for event in events
@@ -171,73 +204,46 @@ class GraphClient:
         ]
 
     def event(self, id: str) -> RemoteEvent | None:
-        answer = self._get(f"{self._root}/me/events/{quote(id, safe='')}", {"$select": f"{_LISTED},body"}, missing={})
+        url = f"{self._graph.root}/me/events/{quote(id, safe='')}"
+        answer = _content(self._graph.get(url, {"$select": f"{_LISTED},body"}), missing={})
         event = _event(answer)
         return dataclasses.replace(event, body=_body(answer)) if event else None
 
     def find(self, ids: Sequence[str]) -> list[RemoteEvent]:
-        found = self._batch(ids, _LISTED)
+        found = self._read(ids, _LISTED)
         return [event for event in map(_event, found.values()) if event]
 
-    # Only these two send anything. GET, and $batch of GETs: the client has no way to write.
-
-    def _get(self, url: str, parameters: Mapping[str, str] | None, missing: Any = None) -> Any:
-        def ask(token: str) -> requests.Response:
-            headers = {"Authorization": f"Bearer {token}", "Prefer": _PREFER, "Accept": "application/json"}
-            return send(self._session, "GET", url, params=parameters, headers=headers)
-
-        return _content(self._authorized(ask), missing)
-
-    def _batch(self, ids: Sequence[str], select: str) -> dict[str, Any]:
+    def _read(self, ids: Sequence[str], select: str) -> dict[str, Mapping[str, Any]]:
         """The events' raw answers by id; those that are gone are left out."""
-        found: dict[str, Any] = {}
+        found: dict[str, Mapping[str, Any]] = {}
         for chunk in _chunks(ids, BATCH_SIZE):
-            requested = {str(number): id for number, id in enumerate(chunk)}
-            gets = [
-                {
-                    "id": number,
-                    "method": "GET",
-                    "url": f"/me/events/{quote(id, safe='')}?$select={select}",
-                    "headers": {"Prefer": _PREFER},
-                }
-                for number, id in requested.items()
-            ]
-            for item in self._post_batch(gets):
-                status, headers = int(item.get("status", 0)), item.get("headers") or {}
+            asked = {str(number): id for number, id in enumerate(chunk)}
+            for item in self._graph.get_many([f"/me/events/{quote(id, safe='')}?$select={select}" for id in chunk]):
+                id, status, headers = asked.get(str(item.get("id"))), item.get("status"), _part(item, "headers")
+                if id is None or not isinstance(status, int):
+                    raise UnexpectedAnswer("$batch: an answer to nothing that was asked")
                 check(status, headers, "GET /me/events (batch)")
                 content = _part(item, "body")
-                if status == 200 and str(item.get("id")) in requested:
-                    found[requested[str(item["id"])]] = content
+                if status == 200:
+                    found[id] = content
                 elif not _is_missing(status, content):
-                    raise _refusal(status, content, headers)
+                    raise _refusal(status, content)
         return found
-
-    def _post_batch(self, gets: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        def ask(token: str) -> requests.Response:
-            headers = {"Authorization": f"Bearer {token}"}
-            return send(self._session, "POST", f"{self._root}/$batch", json={"requests": gets}, headers=headers)
-
-        return _items(_content(self._authorized(ask), None), "responses")
-
-    def _authorized(self, ask: Callable[[str], requests.Response]) -> requests.Response:
-        """Ask with the token at hand; a token that was withdrawn early is renewed once."""
-        response = ask(self._token())
-        if response.status_code == 401 and "claims=" not in response.headers.get("WWW-Authenticate", ""):
-            response = ask(self._token(renew=True))
-        return response
 
     def _next_page(self, answer: Mapping[str, Any]) -> str:
         link = answer.get("@odata.nextLink") or ""
-        if link and _origin(str(link)) != _origin(self._root):
+        if link and _origin(str(link)) != _origin(self._graph.root):
             raise UnexpectedAnswer("calendarView: nextLink leads elsewhere", code="LINK")
         return str(link)
 
 
-def _content(response: requests.Response, missing: Any) -> Any:
+def _content(response: requests.Response, missing: Any = None) -> Any:
     """The JSON object of an answer; ``missing`` for an item that does not exist, unless that is None."""
     try:
         content: Any = response.json()
     except ValueError:
+        if response.status_code == 401:
+            raise _refusal(401, {}) from None
         raise Unavailable(f"Graph: {response.status_code} without JSON") from None
     if not isinstance(content, Mapping):
         raise UnexpectedAnswer("Graph: the answer is no object")
@@ -245,7 +251,7 @@ def _content(response: requests.Response, missing: Any) -> Any:
         return content
     if missing is not None and _is_missing(response.status_code, content):
         return missing
-    raise _refusal(response.status_code, content, response.headers)
+    raise _refusal(response.status_code, content)
 
 
 def _error_code(content: Mapping[str, Any]) -> str:
@@ -260,7 +266,7 @@ def _is_missing(status: int, content: Mapping[str, Any]) -> bool:
 _NO_MAILBOX = {"mailboxnotenabledforrestapi", "mailboxnotsupportedforrestapi", "resourcenotfound"}
 
 
-def _refusal(status: int, content: Mapping[str, Any], headers: Mapping[str, str]) -> Exception:
+def _refusal(status: int, content: Mapping[str, Any]) -> Exception:
     """Graph's 4xx as one of ours."""
     code = _error_code(content)
     detail = f"Graph: {status} {code}"
@@ -397,8 +403,6 @@ def _local(value: object) -> datetime | None:
         return moment.replace(tzinfo=zone).astimezone(UTC)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         return moment.replace(tzinfo=UTC)
-    except OverflowError:
-        return None
 
 
 def _instant(value: object) -> datetime | None:

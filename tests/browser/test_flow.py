@@ -26,7 +26,7 @@ WORDS = {
         "sync": "Sync now",
         "disconnect": "Disconnect",
         "gone": "is disconnected. Deleted: the access to it and",
-        "declined": "You declined at Microsoft, so nothing was connected.",
+        "declined": "You declined at Microsoft, or went back from its page.",
     },
     "de": {
         "to": "Zu Einstellungen → Integrationen",

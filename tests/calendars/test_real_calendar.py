@@ -17,7 +17,6 @@ import pytest
 from dateutil.rrule import rrulestr
 from django.core.management import call_command
 from django.test import Client
-from pytest_django import DjangoAssertNumQueries
 
 from calendars import sync
 from calendars.models import Meeting
@@ -128,9 +127,7 @@ def test_the_file_expands_to_the_number_its_description_names(text: str) -> None
 
 
 @pytest.mark.needs("real_calendars")
-def test_reading_it_again_changes_nothing(
-    connection: CalendarConnection, django_assert_num_queries: DjangoAssertNumQueries
-) -> None:
+def test_reading_it_again_changes_nothing(connection: CalendarConnection) -> None:
     call_command("sync_calendars")
     before = set(Meeting.objects.values_list("pk", "updated_at"))
     CalendarConnection.objects.update(next_sync_at=datetime.now(UTC) - timedelta(minutes=1))

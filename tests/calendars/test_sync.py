@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
-from pytest_django import DjangoAssertNumQueries
 
 from calendars import sync
 from calendars.models import Meeting
@@ -24,8 +23,9 @@ from integrations.errors import (
     UnexpectedAnswer,
     WrongDoor,
 )
-from integrations.events import Listing, Window
+from integrations.events import Changed, Listing, Window
 from integrations.models import CalendarConnection
+from integrations.oauth import SignedIn
 from sally.models import User
 from tests.memory import MemoryClient, all_day, event
 
@@ -120,9 +120,7 @@ class TestWhatIsWritten:
         assert dict(Meeting.objects.values_list("ical_uid", "pk")) == before
         assert set(Meeting.objects.values_list("external_id", flat=True)) == {f"new{n}" for n in range(1, 9)}
 
-    def test_reading_again_writes_nothing(
-        self, connection: CalendarConnection, django_assert_num_queries: DjangoAssertNumQueries
-    ) -> None:
+    def test_reading_again_writes_nothing(self, connection: CalendarConnection) -> None:
         client = MemoryClient(*(event(str(n), hours(n)) for n in range(50)))
         run(connection, client)
         updated = set(Meeting.objects.values_list("pk", "updated_at"))
@@ -148,6 +146,10 @@ class TestTheWindow:
         connection.last_synced_at = NOW - timedelta(days=12)
         assert sync.window_of(connection, NOW).start == NOW - timedelta(days=12)
 
+    def test_it_reaches_back_a_year_at_most(self, connection: CalendarConnection) -> None:
+        connection.last_synced_at = NOW - timedelta(days=900)
+        assert sync.window_of(connection, NOW).start == NOW - timedelta(days=365)
+
     def test_an_hour_without_reading_changes_nothing(self, connection: CalendarConnection) -> None:
         connection.last_synced_at = NOW - timedelta(hours=1)
         assert sync.window_of(connection, NOW).start == NOW - timedelta(days=1)
@@ -171,6 +173,41 @@ class TestTheWindow:
         CalendarConnection.objects.update(last_synced_at=later)
         run(connection, client, later)
         assert Meeting.objects.get().pk == pk
+
+
+class TestTheCursor:
+    def test_it_is_kept_as_taken_before_the_read(self, connection: CalendarConnection) -> None:
+        client = MemoryClient()
+        client.cursors = ["one", "two"]
+        run(connection, client)
+        assert connection.cursor == "one"
+        run(connection, client)
+        assert connection.cursor == "two"
+
+    def test_nothing_changed_since_a_recent_read_so_nothing_is_read(self, connection: CalendarConnection) -> None:
+        client = MemoryClient(event("a", hours(1)))
+        run(connection, client)
+        client.changed = Changed.NO
+        client.asked.clear()
+        run(connection, client, NOW + timedelta(minutes=5))
+        assert client.asked == []
+        assert (connection.status, connection.last_synced_at) == (Status.CONNECTED, NOW)
+        assert connection.next_sync_at
+        assert connection.next_sync_at > NOW + timedelta(minutes=9)
+
+    def test_once_an_hour_it_is_read_all_the_same(self, connection: CalendarConnection) -> None:
+        client = MemoryClient(event("a", hours(1)))
+        run(connection, client)
+        client.changed = Changed.NO
+        client.asked.clear()
+        run(connection, client, NOW + timedelta(minutes=60))
+        assert client.asked == ["events"]
+
+    def test_before_the_first_read_no_signal_counts(self, connection: CalendarConnection) -> None:
+        client = MemoryClient(event("a", hours(1)))
+        client.changed = Changed.NO
+        run(connection, client)
+        assert client.asked == ["events"]
 
 
 class TestTheOptions:
@@ -231,6 +268,8 @@ class TestASuddenlyEmptyCalendar:
         for minutes in (5, 6, 7):
             run(connection, client, NOW + timedelta(minutes=minutes))
         assert Meeting.objects.count() == 10
+        run(connection, client, NOW + timedelta(minutes=10))
+        assert Meeting.objects.count() == 0  # five minutes after the first look, whatever was asked between
 
     def test_is_believed_five_minutes_later(self, connection: CalendarConnection, client: MemoryClient) -> None:
         run(connection, client, NOW + timedelta(minutes=5))
@@ -249,12 +288,38 @@ class TestASuddenlyEmptyCalendar:
         run(connection, client, NOW + timedelta(minutes=11))
         assert Meeting.objects.count() == 10
 
-    def test_a_few_meetings_may_vanish_at_once(self, connection: CalendarConnection) -> None:
-        client = MemoryClient(*(event(str(n), hours(n)) for n in range(1, 5)))
+    @pytest.mark.parametrize(("ahead", "kept"), [(4, 0), (5, 5)])
+    def test_four_meetings_ahead_may_vanish_at_once_five_may_not(
+        self, connection: CalendarConnection, ahead: int, kept: int
+    ) -> None:
+        client = MemoryClient(*(event(str(n), hours(n)) for n in range(1, ahead + 1)))
+        run(connection, client)
+        client.held = {}
+        run(connection, client)
+        assert Meeting.objects.count() == kept
+
+    def test_meetings_of_this_morning_do_not_count(self, connection: CalendarConnection) -> None:
+        client = MemoryClient(*(event(str(n), hours(-n - 1)) for n in range(1, 9)))
         run(connection, client)
         client.held = {}
         run(connection, client)
         assert Meeting.objects.count() == 0
+
+    def test_a_calendar_of_which_the_options_leave_nothing_is_not_empty(self, connection: CalendarConnection) -> None:
+        client = MemoryClient(*(event(str(n), hours(n)) for n in range(1, 9)))
+        run(connection, client)
+        client.put(*(event(str(n), hours(n), private=True) for n in range(1, 9)))
+        run(connection, client)
+        assert (Meeting.objects.count(), connection.private_left_out) == (0, 8)
+
+    def test_a_calendar_of_which_nothing_can_be_read_is_never_believed(self, connection: CalendarConnection) -> None:
+        client = MemoryClient(*(event(str(n), hours(n)) for n in range(1, 11)))
+        run(connection, client)
+        client.held, client.unreadable = {}, 10
+        for minutes in (5, 11, 30):
+            run(connection, client, NOW + timedelta(minutes=minutes))
+        assert Meeting.objects.count() == 10
+        assert (connection.failures, connection.last_error) == (3, "UNREADABLE")
 
 
 class TestMoreThanOnePage:
@@ -284,6 +349,16 @@ class TestMoreThanOnePage:
         client.put(event("3", NOW + timedelta(days=200)))
         run(connection, client)
         assert not Meeting.objects.filter(external_id="3").exists()
+
+    def test_one_that_became_private_is_counted_once_and_not_asked_for(
+        self, connection: CalendarConnection, client: MemoryClient
+    ) -> None:
+        client.put(event("3", hours(3), private=True))
+        client.asked.clear()
+        run(connection, client)
+        assert connection.private_left_out == 1
+        assert not Meeting.objects.filter(external_id="3").exists()
+        assert client.asked == ["events"]
 
     def test_within_one_page_nothing_more_is_asked(self, connection: CalendarConnection, client: MemoryClient) -> None:
         client.pages = 1
@@ -338,6 +413,16 @@ class TestErrors:
             assert connection.next_sync_at is not None
             assert timedelta(minutes=at_least) <= connection.next_sync_at - NOW <= timedelta(minutes=at_most)
 
+    def test_the_provider_is_not_asked_before_the_time_it_named(self, connection: CalendarConnection) -> None:
+        client = MemoryClient()
+        client.errors = [RateLimited("x", retry_after=600)]
+        run(connection, client)
+        assert connection.not_before == NOW + timedelta(seconds=600)
+        connection.request_sync(NOW)
+        assert connection.next_sync_at == NOW + timedelta(seconds=600)
+        run(connection, client, NOW + timedelta(seconds=600))
+        assert connection.not_before is None
+
     def test_pauses_grow_to_an_hour_at_most(self, connection: CalendarConnection) -> None:
         client = MemoryClient()
         pauses = []
@@ -349,6 +434,7 @@ class TestErrors:
         for pause, doubled in zip(pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60, 60], strict=True):
             assert doubled * 0.8 <= pause <= doubled * 1.2
 
+    @time_machine.travel(NOW, tick=False)
     def test_success_forgets_the_errors(self, connection: CalendarConnection) -> None:
         client = MemoryClient(event("a", hours(1)))
         client.errors = [Unavailable("x"), Unavailable("x")]
@@ -356,6 +442,7 @@ class TestErrors:
             run(connection, client)
         assert (connection.failures, connection.last_error, connection.problem) == (0, "", None)
 
+    @time_machine.travel(NOW, tick=False)
     def test_the_user_reads_nothing_of_the_first_two_hiccups(self, connection: CalendarConnection) -> None:
         client = MemoryClient()
         for shown in (False, False, True):
@@ -436,6 +523,18 @@ class TestTheLease:
         sync.run(connection.pk, token, clock=lambda: NOW, open_client=lambda *_: Slow(event("a", hours(1))))
         connection.refresh_from_db()
         assert (connection.status, connection.next_sync_at) == (Status.PAUSED, None)
+        assert Meeting.objects.count() == 0
+
+    def test_a_reconnect_during_the_sync_keeps_it_from_writing(self, connection: CalendarConnection) -> None:
+        account = SignedIn("u.t", "ines@quay.example", "Ines Falk", ("Calendars.ReadWrite.Shared",), "newer")
+
+        class Slow(MemoryClient):
+            def events(self, window: Window) -> Listing:
+                CalendarConnection.objects.connect(connection.owner, "microsoft-work", account)
+                return super().events(window)
+
+        _, token = CalendarConnection.objects.claim(NOW, limit=1)
+        sync.run(connection.pk, token, clock=lambda: NOW, open_client=lambda *_: Slow(event("a", hours(1))))
         assert Meeting.objects.count() == 0
 
     def test_it_is_renewed_while_the_sync_works_but_not_at_every_request(self, connection: CalendarConnection) -> None:

@@ -79,10 +79,28 @@ class TestDays:
         assert days(zone) == [("2026-12-24", False, ["holiday"])]
 
     def test_all_day_comes_before_the_hours(self, connection: CalendarConnection) -> None:
-        meeting(connection, "early", datetime(2026, 11, 24, 0, 30, tzinfo=UTC))
+        # In Auckland (+13) the 24th begins at 11:00 UTC on the 23rd: before the all-day meeting's midnight UTC.
+        meeting(connection, "early", datetime(2026, 11, 23, 23, 0, tzinfo=UTC))
         all_day(connection, "holiday", date(2026, 11, 24))
-        assert days("America/New_York")[-1] == ("2026-11-24", False, ["holiday"])
-        assert days("Europe/Berlin") == [("2026-11-24", False, ["holiday", "early"])]
+        assert days("Pacific/Auckland") == [("2026-11-24", True, ["holiday", "early"])]
+        assert days("America/New_York") == [("2026-11-23", True, ["early"]), ("2026-11-24", False, ["holiday"])]
+
+    def test_a_meeting_without_length_at_midnight_belongs_to_the_day_that_begins(
+        self, connection: CalendarConnection
+    ) -> None:
+        meeting(connection, "reminder", datetime(2026, 11, 23, 0, 0, tzinfo=UTC), 0)
+        assert days("UTC") == [("2026-11-23", True, ["reminder"])]
+
+    def test_days_go_on_where_a_page_was_cut(self, connection: CalendarConnection) -> None:
+        """All-day meetings are stored at midnight UTC, which is the evening before in Los Angeles."""
+        for number in range(4):
+            first = datetime(2026, 11, 24, 20, tzinfo=UTC) + timedelta(days=number)
+            meeting(connection, f"lunch {number}", first)
+            all_day(connection, f"fair {number}", first.date())
+        zone = ZoneInfo("America/Los_Angeles")
+        found = list(Meeting.objects.all().upcoming(NOW, zone))
+        cut = [by_day(page, NOW, zone) for page in (found[:3], found[3:6], found[6:])]
+        assert [[day.date.day for day in page] for page in cut] == [[24, 25], [25, 26], [27]]
 
     def test_two_meetings_in_the_repeated_hour_keep_their_order(self, connection: CalendarConnection) -> None:
         meeting(connection, "second", datetime(2026, 10, 25, 1, 30, tzinfo=UTC))
@@ -171,7 +189,7 @@ class TestThePage:
         CalendarConnection.objects.update(status="connecting", last_synced_at=None, next_sync_at=timezone.now())
         page = self.page(as_alice)
         assert "Syncing… this may take a moment." in page
-        assert 'hx-get="/meetings/" hx-trigger="every 2s"' in page
+        assert re.search(r'hx-get="/meetings/\?page=1&amp;seen=\w+" hx-trigger="every 2s"', page)
         assert '<noscript><meta http-equiv="refresh" content="5"></noscript>' in page
 
     def test_a_calendar_that_was_never_read_is_not_called_empty(
@@ -185,7 +203,7 @@ class TestThePage:
         page = self.page(as_alice)
         assert "ines@quay.example could not be read yet. Sally tries again at 12:02." in page
         assert "Nothing stands in your calendar" not in page
-        assert "every 2s" in page
+        assert "every 20s" in page
 
     def test_a_calendar_that_needs_attention_before_its_first_read_is_not_called_empty(
         self, as_alice: Client, connection: CalendarConnection

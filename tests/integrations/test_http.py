@@ -87,6 +87,15 @@ def test_redirects_are_not_followed(microsoft: Sandbox) -> None:
         assert send(session, "GET", url).status_code == 302
 
 
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_redirects_are_not_followed_by_msal_either(microsoft: Sandbox, method: str) -> None:
+    """msal calls ``get`` and ``post``, and requests' own ``get`` asks for redirects."""
+    fault = {"path": "/organizations/", "status": 302, "headers": {"Location": microsoft.login_url}, "body": ""}
+    microsoft.control("POST", "faults", json=fault)
+    with Session() as session:
+        assert getattr(session, method)(f"{microsoft.login_url}/organizations/x").status_code == 302
+
+
 def test_errors_name_no_query() -> None:
     with Session() as session, pytest.raises(Unavailable) as caught:
         send(session, "GET", "https://localhost:1/path?code=secret")

@@ -58,7 +58,7 @@ def test_all_requests_of_a_client_share_one_connection(microsoft: Sandbox, ines:
     client = open_calendar(ines)
     assert isinstance(client, provider.GraphClient)
     client.fill(client.events(WINDOW)[:30])
-    pools = client._session.get_adapter(microsoft.graph_url).poolmanager.pools  # type: ignore[attr-defined]
+    pools = client._graph._GraphReader__session.get_adapter(microsoft.graph_url).poolmanager.pools  # type: ignore[attr-defined]
     assert [pools[key].num_connections for key in pools.keys()] == [1]  # noqa: SIM118 - urllib3's container is no dict
 
 
@@ -84,6 +84,53 @@ def test_fill_leaves_out_what_vanished(microsoft: Sandbox, ines: CalendarConnect
     assert len(client.fill(listed)) == len(listed) - 1
 
 
+def test_ids_are_asked_for_in_the_form_that_survives_a_move(microsoft: Sandbox, ines: CalendarConnection) -> None:
+    """Rename detection rests on it: without ``IdType="ImmutableId"`` Graph's ids change with the folder."""
+    client = open_calendar(ines)
+    assert isinstance(client, provider.GraphClient)
+    listed = {one.id for one in client.events(WINDOW)}
+    window = {"startDateTime": "2026-11-01T00:00:00Z", "endDateTime": "2026-12-01T00:00:00Z", "$top": "1000"}
+    token = client._graph._GraphReader__token()  # type: ignore[attr-defined]
+
+    def ids(prefer: str) -> set[str]:
+        headers = {"Authorization": f"Bearer {token}", "Prefer": prefer}
+        with microsoft.session() as http:
+            answer = http.get(f"{microsoft.graph_url}/v1.0/me/calendarView", params=window, headers=headers).json()
+        return {one["id"] for one in answer["value"]}
+
+    assert listed == ids('IdType="ImmutableId"')
+    assert not listed & ids("")
+    assert {one.id for one in client.find(sorted(listed)[:30])} <= listed
+
+
+@pytest.mark.parametrize(
+    "responses",
+    [
+        [{"id": "0", "status": "junk"}],
+        [{"id": "99", "status": 200, "body": {}}],
+        [{}],
+        ["nonsense"],
+        None,
+    ],
+)
+def test_a_batch_answered_with_junk_is_an_unexpected_answer(
+    microsoft: Sandbox, ines: CalendarConnection, responses: object
+) -> None:
+    fault = {"path": "/\\$batch", "status": 200, "body": json.dumps({"responses": responses})}
+    microsoft.control("POST", "faults", json=fault)
+    with pytest.raises(UnexpectedAnswer):
+        open_calendar(ines).find(["AAMk1"])
+
+
+def test_a_throttled_item_of_a_batch_throttles_the_connection(microsoft: Sandbox, ines: CalendarConnection) -> None:
+    item = {"id": "0", "status": 429, "headers": {"Retry-After": "11"}, "body": {}}
+    fault = {"path": "/\\$batch", "status": 200, "body": json.dumps({"responses": [item]})}
+    microsoft.control("POST", "faults", json=fault)
+    with pytest.raises(RateLimited) as caught:
+        open_calendar(ines).find(["AAMk1"])
+    assert caught.value.retry_after == 11.0
+
+
 FAULTS: list[tuple[str, dict[str, Any], type[ProviderError], str]] = [
     ("502 page of a proxy", {"status": 502, "body": "<html>Bad gateway</html>"}, Unavailable, "NET-1"),
     ("503", {"status": 503, "body": "{}"}, Unavailable, "NET-1"),
@@ -94,6 +141,7 @@ FAULTS: list[tuple[str, dict[str, Any], type[ProviderError], str]] = [
     ("connection cut", {"status": None, "cut": 200}, Unavailable, "NET-1"),
     ("a list", {"status": 200, "body": "[]"}, UnexpectedAnswer, "ANSWER"),
     ("no value", {"status": 200, "body": "{}"}, UnexpectedAnswer, "ANSWER"),
+    ("401 of a proxy", {"status": 401, "body": "<html>", "times": None}, ReconnectNeeded, "GRAPH-401"),
     ("403", {"status": 403, "body": '{"error": {"code": "ErrorAccessDenied"}}'}, PermissionMissing, "GRAPH-403"),
     ("no mailbox", {"status": 404, "body": '{"error": {"code": "MailboxNotEnabledForRESTAPI"}}'}, WrongDoor, "DOOR-1"),
     ("410", {"status": 410, "body": '{"error": {"code": "SyncStateNotFound"}}'}, CursorExpired, "CURSOR"),

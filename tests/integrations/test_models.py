@@ -78,12 +78,30 @@ class TestDue:
 
 
 class TestClaim:
-    def test_it_leases_and_counts_the_attempt_before_any_work(self, alice: User) -> None:
+    def test_it_leases_and_the_attempt_is_counted_when_work_begins(self, alice: User) -> None:
         row = make(alice)
         claimed, token = CalendarConnection.objects.due(NOW).claim(NOW, limit=10)
         row.refresh_from_db()
         assert claimed == [row.pk]
-        assert (row.lease_token, row.lease_until, row.attempts) == (token, NOW + timedelta(seconds=60), 1)
+        assert (row.lease_token, row.lease_until, row.attempts) == (token, NOW + timedelta(seconds=60), 0)
+        later = NOW + timedelta(seconds=30)
+        begun = CalendarConnection.objects.begin(row.pk, token, later)
+        row.refresh_from_db()
+        assert begun is not None
+        assert (row.lease_token, row.lease_until, row.attempts) == (begun.lease_token, NOW + timedelta(seconds=90), 1)
+        assert row.lease_token != token
+
+    def test_waiting_in_a_long_queue_is_no_attempt(self, alice: User) -> None:
+        row = make(alice)
+        for minutes in range(1, 20):
+            now = NOW + timedelta(minutes=minutes, seconds=minutes)
+            assert CalendarConnection.objects.due(now).claim(now, limit=10)[0] == [row.pk]
+
+    def test_a_claim_is_begun_once(self, alice: User) -> None:
+        row = make(alice)
+        _, token = CalendarConnection.objects.due(NOW).claim(NOW, limit=10)
+        assert CalendarConnection.objects.begin(row.pk, token, NOW) is not None
+        assert CalendarConnection.objects.begin(row.pk, token, NOW) is None
 
     def test_nobody_claims_what_is_claimed(self, alice: User) -> None:
         make(alice)
@@ -183,6 +201,66 @@ class TestConnect:
         assert task["func"] == "calendars.tasks.sync_connection"
         assert task["args"] == (str(row.pk), str(row.lease_token))
 
+    def test_an_admins_pause_is_not_lifted_by_connecting_again(self, alice: User) -> None:
+        CalendarConnection.objects.connect(alice, "microsoft-work", ACCOUNT).pause()
+        row = CalendarConnection.objects.connect(alice, "microsoft-work", ACCOUNT)
+        row.refresh_from_db()
+        assert (row.status, row.next_sync_at) == (Status.PAUSED, None)
+        assert row.problem is not None
+        assert row.problem.code == "PAUSED"
+
+
+class TestRequestSync:
+    def test_it_waits_as_long_as_the_provider_asked(self, alice: User) -> None:
+        patience = NOW + timedelta(minutes=10)
+        row = make(alice, not_before=patience, next_sync_at=patience)
+        row.request_sync(NOW)
+        row.refresh_from_db()
+        assert row.next_sync_at == patience
+        assert CalendarConnection.objects.idle(NOW).count() == 0
+        assert CalendarConnection.objects.idle(patience).count() == 1
+
+    @pytest.mark.parametrize("status", [Status.PAUSED, Status.NEEDS_ATTENTION])
+    def test_it_wakes_nothing_that_rests(self, alice: User, status: str) -> None:
+        row = make(alice, status=status, next_sync_at=None)
+        row.request_sync(NOW)
+        row.refresh_from_db()
+        assert row.next_sync_at is None
+
+    def test_of_a_connection_that_is_gone_it_is_no_error(self, alice: User) -> None:
+        row = make(alice)
+        CalendarConnection.objects.all().delete()
+        row.request_sync(NOW)
+        row.pause()
+        row.restart()
+
+
+class TestWhatTheUserReads:
+    @pytest.mark.parametrize(
+        ("fields", "code"),
+        [
+            ({}, None),
+            ({"status": Status.PAUSED, "next_sync_at": None}, "PAUSED"),
+            ({"failures": 2, "last_error": "NET-1", "last_error_kind": "Unavailable"}, None),
+            ({"failures": 3, "last_error": "NET-1", "last_error_kind": "Unavailable"}, "NET-1"),
+            ({"failures": 1, "last_error": "KEYS", "last_error_kind": "OperatorProblem"}, "KEYS"),
+            ({"status": Status.NEEDS_ATTENTION, "last_error": "X", "last_error_kind": "ReconnectNeeded"}, "X"),
+            ({"attempts": MOST_ATTEMPTS}, "INTERNAL"),
+            ({"next_sync_at": timezone.now() - timedelta(minutes=11)}, "LATE"),
+            ({"next_sync_at": timezone.now() - timedelta(minutes=2)}, None),
+        ],
+    )
+    def test_a_state_that_is_not_well_has_its_words(
+        self, alice: User, fields: dict[str, object], code: str | None
+    ) -> None:
+        row = make(alice, **({"next_sync_at": timezone.now() + timedelta(minutes=3)} | fields))
+        assert (row.problem and row.problem.code) == code
+
+    def test_who_may_be_killing_its_workers_is_not_said_to_be_syncing(self, alice: User) -> None:
+        now = timezone.now()
+        assert make(alice, next_sync_at=now).syncing
+        assert not make(alice, next_sync_at=now, attempts=MOST_ATTEMPTS).syncing
+
 
 class TestDisconnect:
     def test_it_deletes_secret_and_meetings_and_says_how_many(self, alice: User) -> None:
@@ -219,6 +297,25 @@ class TestSignIn:
         assert taken is not None
         assert taken.pk == row.pk
         assert SignIn.objects.take(alice, state) is None
+
+    @pytest.mark.django_db(transaction=True)
+    def test_of_many_at_once_one_takes_it(self, alice: User, flow: tuple[SignIn, str]) -> None:
+        taken: list[SignIn] = []
+        barrier = threading.Barrier(6)
+
+        def take() -> None:
+            barrier.wait()
+            found = SignIn.objects.take(alice, flow[1])
+            if found:
+                taken.append(found)
+            database.close()
+
+        threads = [threading.Thread(target=take) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(taken) == 1
 
     def test_nobody_else_can_take_it_nor_use_it_up(self, alice: User, bob: User, flow: tuple[SignIn, str]) -> None:
         _, state = flow

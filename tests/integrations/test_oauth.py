@@ -174,6 +174,31 @@ def test_the_id_tokens_claims_are_checked_for_msal_does_not(
         oauth._account_id({"client_info": info}, oauth._checked_claims({"id_token_claims": good | {name: value}}))
 
 
+def test_a_guest_is_refused_for_the_calendar_lives_at_home(settings: Settings) -> None:
+    info = base64.urlsafe_b64encode(b'{"uid": "u", "utid": "home"}').decode().rstrip("=")
+    with pytest.raises(UnexpectedAnswer) as caught:
+        oauth._account_id({"client_info": info}, {"tid": "elsewhere"})
+    assert caught.value.code == "GUEST"
+
+
+@pytest.mark.parametrize("info", ["", "e30", "!!!", "bnVsbA"])
+def test_without_the_account_nothing_is_connected(info: str) -> None:
+    with pytest.raises(UnexpectedAnswer):
+        oauth._account_id({"client_info": info}, {"tid": "home"})
+
+
+@pytest.mark.parametrize(
+    ("scope", "short"),
+    [
+        ("https://graph.microsoft.com/Calendars.Read", "Calendars.Read"),
+        ("https://microsoftgraph.chinacloudapi.cn/Calendars.ReadWrite.Shared", "Calendars.ReadWrite.Shared"),
+        ("User.Read", "User.Read"),
+    ],
+)
+def test_scopes_are_kept_by_their_short_names(scope: str, short: str) -> None:
+    assert oauth._short(scope) == short
+
+
 ANSWERS: list[tuple[dict[str, Any], type[ProviderError], str]] = [
     ({"error": "invalid_grant", "error_description": "AADSTS700082: expired"}, ReconnectNeeded, "AADSTS700082"),
     ({"error": "invalid_grant", "error_description": "AADSTS50173: revoked"}, ReconnectNeeded, "AADSTS50173"),
@@ -182,6 +207,8 @@ ANSWERS: list[tuple[dict[str, Any], type[ProviderError], str]] = [
      ApprovalNeeded, "AADSTS65001"),
     ({"error": "access_denied", "error_description": "AADSTS65004: declined"}, SignInCancelled, "AADSTS65004"),
     ({"error": "access_denied", "error_description": "AADSTS90094: admin"}, ApprovalNeeded, "AADSTS90094"),
+    ({"error": "access_denied", "error_description": "AADSTS53003: blocked"}, ReconnectNeeded, "BLOCKED"),
+    ({"error": "invalid_grant", "error_description": "AADSTS53000: device"}, ReconnectNeeded, "BLOCKED"),
     ({"error": "consent_required"}, ApprovalNeeded, "CONSENT_REQUIRED"),
     ({"error": "invalid_client", "error_description": "AADSTS7000222: expired"}, OperatorProblem, "AADSTS7000222"),
     ({"error": "unauthorized_client", "error_description": "AADSTS700016: app"}, OperatorProblem, "AADSTS700016"),
@@ -292,6 +319,13 @@ class TestTokens:
         tokens.access_token(renew=True)
         tokens.access_token(renew=True)
         assert sum("openid-configuration" in entry["path"] for entry in microsoft.log()) == 1
+
+    def test_a_failing_discovery_is_not_remembered(self, microsoft: Sandbox, tokens: oauth.Tokens) -> None:
+        oauth._discovered.clear()
+        microsoft.control("POST", "faults", json={"path": "openid-configuration", "status": 404, "body": "{}"})
+        with pytest.raises(Unavailable):
+            tokens.access_token(renew=True)
+        assert tokens.access_token(renew=True)
 
     def test_repr_shows_no_token(self, tokens: oauth.Tokens) -> None:
         assert tokens.access_token() not in repr(tokens)

@@ -19,21 +19,23 @@ class Command(BaseCommand):
         parser.add_argument("--connection", type=uuid.UUID, metavar="UUID")
 
     def handle(self, *args: Any, connection: uuid.UUID | None = None, **options: Any) -> None:
-        now = timezone.now()
-        rows = CalendarConnection.objects
-        wanted = rows.filter(pk=connection).idle(now) if connection else rows.due(now)
-        claimed, token = wanted.claim(now, limit=10_000)
-        if connection and not claimed:
-            raise CommandError(
-                f"{connection} does not exist, is being synced, is paused or needs its owner's attention"
-            )
-        for pk in claimed:
-            sync.run(pk, token)
+        done: list[uuid.UUID] = []
+        while True:  # one at a time: a lease is short
+            now = timezone.now()
+            rows = CalendarConnection.objects.exclude(pk__in=done)
+            wanted = rows.filter(pk=connection).idle(now) if connection else rows.due(now)
+            claimed, token = wanted.claim(now, limit=1)
+            if not claimed:
+                break
+            done += claimed
+            sync.run(claimed[0], token)
+        if connection and not done:
+            raise CommandError(f"{connection} does not exist, is being synced, or rests; its page says why")
         failed = 0
-        for row in rows.filter(pk__in=claimed):
+        for row in CalendarConnection.objects.filter(pk__in=done):
             failed += bool(row.failures)
             what = f"failed ({row.last_error})" if row.failures else f"{row.meeting_count} meetings"
             self.stdout.write(f"{row.pk} {row.account_email}: {what}")
-        self.stdout.write(f"{len(claimed)} synced, {failed} failed")
+        self.stdout.write(f"{len(done)} synced, {failed} failed")
         if failed:
             raise CommandError("some connections could not be synced; the lines above say which")
