@@ -62,6 +62,12 @@ class Person:
         # The document may be wider than what is seen only where something overflows.
         overflow = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert overflow <= 0, f"{what}: scrolls sideways by {overflow} px"
+        # On a small screen a button may need two lines; on a large one its words broke for want of room in the layout.
+        broken = self.page.evaluate(
+            "innerWidth < 1000 ? [] : "
+            "[...document.querySelectorAll('.button')].filter(one => one.offsetHeight > 56).map(one => one.textContent)"
+        )
+        assert broken == [], f"{what}: the words on these buttons break: {broken}"
         shifted = self.page.evaluate("window.shifted ?? 0")
         assert shifted < 0.02, f"{what}: layout shift {shifted}"
 
