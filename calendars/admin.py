@@ -1,7 +1,8 @@
-"""Meetings in Django admin: times and subject, nothing else, and nothing to change."""
+"""In Django admin: meetings (times and subject only) and the queue, with nothing to change."""
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django_q.models import Failure, OrmQ, Schedule, Success
 
 from calendars.models import Meeting
 from sally.admin import ForOrganization
@@ -24,3 +25,27 @@ class MeetingAdmin(ForOrganization):
 
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return False
+
+
+class QueueAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic to the type checker only
+    """The queue, for superusers to look at. With django-q2's own pages a session could run any function of Python's."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+
+for model, columns, more in (
+    (Schedule, ["name", "func", "schedule_type", "minutes", "next_run"], []),
+    (Failure, ["name", "func", "started", "stopped"], ["args", "result"]),
+    (OrmQ, ["key", "task_id", "lock"], []),
+):
+    if admin.site.is_registered(model):
+        admin.site.unregister(model)
+    admin.site.register(model, QueueAdmin, list_display=columns, fields=columns + more, readonly_fields=columns + more)
+admin.site.unregister(Success)  # none are kept

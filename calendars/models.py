@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from datetime import datetime, time
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from django.db import models
@@ -116,6 +117,11 @@ class Meeting(models.Model):
 
     def __str__(self) -> str:
         return self.subject
+
+    @property
+    def join_host(self) -> str:
+        """Where Join leads, for people to see when the service is none that Sally knows."""
+        return urlsplit(self.join_url).hostname or ""
 
     @property
     def organizer(self) -> str:

@@ -107,7 +107,7 @@ def _sync(
     known = Meeting.objects.known(connection)
     reading = _decide(connection, listing)
     plan = merge.plan_merge(known, reading.drafts, window)
-    if listing.pages > 1:
+    if listing.pages > 1 or listing.unreadable:
         missed = _missed(client, listing, plan, window)
         reading = _decide(connection, Listing([*listing, *missed], unreadable=listing.unreadable))
         plan = merge.plan_merge(known, reading.drafts, window)
@@ -122,7 +122,7 @@ def _read_recently(connection: CalendarConnection, now: datetime) -> bool:
 
 
 def _missed(client: CalendarClient, listing: Listing, plan: merge.MergePlan, window: Window) -> list[RemoteEvent]:
-    """Events that slipped through between two pages: what seems gone is asked for before it is believed."""
+    """Events that slipped through between two pages, or were garbled: what seems gone is asked for once more."""
     listed = {event.id for event in listing}
     ids = [one.draft.external_id for one in plan.delete if one.draft.external_id not in listed]
     return [event for event in client.find(ids) if window.contains(event.start, event.end)] if ids else []

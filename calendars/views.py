@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from calendars.models import Meeting
 from integrations.models import CalendarConnection
@@ -39,7 +39,7 @@ class Day:
     entries: list[Entry]
 
 
-@require_GET
+@require_safe
 @login_required
 def agenda(request: HttpRequest) -> HttpResponse:
     """From today on, in the user's time zone. htmx gets only the part that changes."""
@@ -51,6 +51,8 @@ def agenda(request: HttpRequest) -> HttpResponse:
     connections = list(CalendarConnection.objects.filter(owner=user))
     first = (page - 1) * PAGE_SIZE
     meetings = list(Meeting.objects.owned_by(user).upcoming(now, zone)[first : first + PAGE_SIZE + 1])
+    if page > 1 and not meetings:
+        return redirect("meetings")
     unread = [one for one in connections if one.status == one.Status.CONNECTING]
     appearance = "-".join(one.appearance for one in connections)
     if request.htmx and request.GET.get("seen") == appearance:  # type: ignore[attr-defined]
@@ -84,7 +86,9 @@ def by_day(meetings: Iterable[Meeting], now: datetime, zone: ZoneInfo) -> list[D
 def _entry(meeting: Meeting, zone: ZoneInfo, day: date) -> Entry:
     first = meeting.start_date or meeting.start.astimezone(zone).date()
     # The end date of an all-day meeting is the day after its last.
-    last = meeting.end_date - timedelta(days=1) if meeting.end_date else meeting.end.astimezone(zone).date()
+    # A timed one that ends at midnight has its last moment the day before.
+    last_moment = max(meeting.end - timedelta(microseconds=1), meeting.start)
+    last = meeting.end_date - timedelta(days=1) if meeting.end_date else last_moment.astimezone(zone).date()
     return Entry(meeting, began_earlier=first < day, last_day=last if last > first else None)
 
 

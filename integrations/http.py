@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import email.utils
 import logging
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import requests
+import urllib3
 from django.conf import settings
 
 from integrations.errors import RateLimited, Unavailable
@@ -20,26 +22,39 @@ logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
+# While a person waits for the page, and holds one of the few threads that serve all.
+READ_SECONDS_IN_A_PAGE = 8.0
+# For one answer as a whole: below a lease, however slowly it drips.
+ANSWER_SECONDS = 45.0
+# A page of 1,000 events without bodies is about 2 MB; nothing honest comes near this.
+MOST_BYTES = 64 * 1024 * 1024
 
 
 class Session(requests.Session):
     """A requests session that trusts only its own settings and never waits for ever.
 
     ``trust_env`` is off: otherwise proxy variables and ``.netrc`` apply, and ``REQUESTS_CA_BUNDLE`` silently beats
-    ``verify`` (https://github.com/psf/requests/issues/3829). ``before_each`` runs before every request.
+    ``verify`` (https://github.com/psf/requests/issues/3829). ``before_each`` runs before every request;
+    ``read_seconds`` is the longest silence that is waited for.
     """
 
-    def __init__(self, before_each: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, before_each: Callable[[], None] = lambda: None, read_seconds: float = READ_SECONDS) -> None:
         super().__init__()
+        self.read_seconds = read_seconds
         self.trust_env = False
         self.verify = settings.CA_BUNDLE or True
         self.before_each = before_each
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
         self.before_each()
-        kwargs.setdefault("timeout", (CONNECT_SECONDS, READ_SECONDS))
+        kwargs["timeout"] = (CONNECT_SECONDS, self.read_seconds)
         kwargs["allow_redirects"] = False  # Session.get() asks for them by itself
-        return super().request(method, url, *args, **kwargs)
+        deadline = time.monotonic() + ANSWER_SECONDS
+        response = super().request(method, url, *args, **(kwargs | {"stream": True}))
+        # requests has no limit of its own for the size of an answer or for its time as a whole.
+        response._content = _read(response, deadline)
+        response._content_consumed = True  # type: ignore[attr-defined]
+        return response
 
 
 def send(session: Session, method: str, url: str, **kwargs: Any) -> requests.Response:
@@ -50,6 +65,21 @@ def send(session: Session, method: str, url: str, **kwargs: Any) -> requests.Res
         raise Unavailable(f"{method} {_place(url)}: {type(exc).__name__}") from exc
     check(response.status_code, response.headers, f"{method} {_place(url)}")
     return response
+
+
+def _read(response: requests.Response, deadline: float) -> bytes:
+    content = bytearray()
+    try:
+        while chunk := response.raw.read1(65536, decode_content=True):
+            content += chunk
+            if len(content) > MOST_BYTES or time.monotonic() > deadline:
+                response.close()
+                raise requests.Timeout("the answer is too large or too slow")
+    except urllib3.exceptions.HTTPError as exc:  # cut off, silent, or undecodable
+        response.close()
+        raise requests.ConnectionError("the answer broke off") from exc
+    response.raw.release_conn()
+    return bytes(content)
 
 
 def check(status: int, headers: Mapping[str, str], what: str) -> None:

@@ -44,6 +44,8 @@ LONGEST_PAUSE = timedelta(hours=1)
 OPERATOR_PAUSE = timedelta(minutes=15)
 # A first hiccup is none of the user's business.
 FAILURES_SHOWN = 3
+# ... unless the next try is as far off as this.
+FAR_OFF = timedelta(minutes=15)
 # So long after its time a connection waits only if the background work is behind, or does not run.
 LATE_AFTER = timedelta(minutes=10)
 SIGN_IN_LASTS = timedelta(minutes=15)
@@ -205,12 +207,14 @@ class CalendarConnection(models.Model):
         """What the user should read about the last error, if anything."""
         if self.status == self.Status.PAUSED:
             return problems.PAUSED
-        shown = self.status == self.Status.NEEDS_ATTENTION or self.failures >= FAILURES_SHOWN
+        now = timezone.now()
+        far_off = bool(self.failures and self.next_sync_at and self.next_sync_at - now > FAR_OFF)
+        shown = self.status == self.Status.NEEDS_ATTENTION or self.failures >= FAILURES_SHOWN or far_off
         if shown or self.last_error_kind == OperatorProblem.__name__:
             return problems.of_connection(self.last_error_kind, self.last_error)
         if self.attempts >= MOST_ATTEMPTS:
             return problems.of_connection(InternalError.__name__, InternalError.code)
-        late = self.next_sync_at is not None and timezone.now() - self.next_sync_at > LATE_AFTER
+        late = self.next_sync_at is not None and now - self.next_sync_at > LATE_AFTER
         return problems.LATE if late else None
 
     # -- what makes it sync ---------------------------------------------------------------------------------------
@@ -223,7 +227,9 @@ class CalendarConnection(models.Model):
         now = now or timezone.now()
         self.next_sync_at = max(now, self.not_before or now)
         able = CalendarConnection.objects.filter(pk=self.pk, status__in=[self.Status.CONNECTING, self.Status.CONNECTED])
-        if able.update(next_sync_at=self.next_sync_at):
+        # Somebody wants it: what may have been killing its workers gets another chance.
+        if able.update(next_sync_at=self.next_sync_at, attempts=0):
+            self.attempts = 0
             signals.sync_requested.send(CalendarConnection, connection=self)
 
     def restart(self) -> None:

@@ -34,7 +34,7 @@ from integrations.errors import (
     UnexpectedAnswer,
 )
 from integrations.events import LONGEST_ADDRESS, LONGEST_NAME, clean
-from integrations.http import Session, check
+from integrations.http import READ_SECONDS_IN_A_PAGE, Session, check
 
 # msal recommends form_post. A form post from another site arrives without SameSite=Lax cookies, so without the
 # session that the callback must belong to; the query form keeps them.
@@ -63,7 +63,7 @@ def begin(scopes: Sequence[str], *, authority: str, redirect_uri: str, state: st
 
     Raises ``Temporary`` and ``OperatorProblem``.
     """
-    app = _app(authority, msal.SerializableTokenCache(), Session())
+    app = _app(authority, msal.SerializableTokenCache(), Session(read_seconds=READ_SECONDS_IN_A_PAGE))
     # Entra refuses login_hint together with prompt=select_account (entra-docs, v2-oauth2-auth-code-flow).
     choice = {"login_hint": login_hint} if login_hint else {"prompt": "select_account"}
     asked = [scope for scope in scopes if scope not in SIGN_IN_SCOPES]
@@ -76,7 +76,7 @@ def finish(flow: Mapping[str, Any], answer: Mapping[str, str], *, authority: str
     if "error" in answer:
         raise _error(answer)
     cache = msal.SerializableTokenCache()
-    app = _app(authority, cache, Session())
+    app = _app(authority, cache, Session(read_seconds=READ_SECONDS_IN_A_PAGE))
     result = _translated(lambda: app.acquire_token_by_auth_code_flow(dict(flow), dict(answer)))
     if "error" in result:
         raise _error(result)
@@ -144,7 +144,6 @@ class _Transport:
         known = _discovered.get(url)
         if known and time.monotonic() - known[0] < _DISCOVERY_SECONDS:
             return known[1]
-        kwargs.pop("timeout", None)
         response = self._session.get(url, **kwargs)
         check(response.status_code, response.headers, "discovery")
         if response.status_code == 200:
@@ -152,7 +151,6 @@ class _Transport:
         return response
 
     def post(self, url: str, **kwargs: Any) -> requests.Response:
-        kwargs.pop("timeout", None)
         response = self._session.post(url, **kwargs)
         check(response.status_code, response.headers, "token")
         return response
@@ -195,12 +193,11 @@ def _translated(call: Callable[[], T]) -> T:
         raise Unavailable(f"sign-in service: {type(exc).__name__}") from None
     except msal.exceptions.MsalError as exc:
         raise Unavailable(f"sign-in service: {type(exc).__name__}") from None
-    except (ValueError, KeyError, TypeError) as exc:
-        # Discovery or a token answer that is no JSON; a state that does not belong to the flow.
-        raise Unavailable(f"sign-in service: unreadable answer ({type(exc).__name__})") from None
     except RuntimeError as exc:
         # msal raises it for a nonce that is missing or another's.
         raise UnexpectedAnswer(f"sign-in service: {type(exc).__name__}", code="NONCE") from None
+    except Exception as exc:  # noqa: BLE001 - msal trips over odd answers in many ways; its words may hold them
+        raise Unavailable(f"sign-in service: unreadable answer ({type(exc).__name__})") from None
 
 
 _APPROVAL = {65001, 90093, 90094, 90095, 90008, 900941}

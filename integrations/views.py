@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from integrations import problems
 from integrations.errors import ProviderError
@@ -45,7 +45,7 @@ def _own(user: User, pk: uuid.UUID) -> CalendarConnection:
     return get_object_or_404(CalendarConnection, pk=pk, owner=user)
 
 
-@require_GET
+@require_safe
 @for_person
 def index(request: HttpRequest, user: User) -> HttpResponse:
     connections = list(CalendarConnection.objects.filter(owner=user))
@@ -53,7 +53,7 @@ def index(request: HttpRequest, user: User) -> HttpResponse:
     return render(request, "integrations/index.html", context)
 
 
-@require_GET
+@require_safe
 @for_person
 def card(request: HttpRequest, user: User, pk: uuid.UUID) -> HttpResponse:
     """One connection as a fragment, which its page fetches while a sync is under way.
@@ -70,7 +70,7 @@ def card(request: HttpRequest, user: User, pk: uuid.UUID) -> HttpResponse:
     return render(request, "integrations/_connection.html", {"connection": connection})
 
 
-@require_GET
+@require_safe
 @for_person
 def add(request: HttpRequest, user: User) -> HttpResponse:
     return render(request, "integrations/add.html", {"providers": PROVIDERS.values(), "coming": COMING})
@@ -93,7 +93,7 @@ def connect(request: HttpRequest, user: User, key: str) -> HttpResponse:
     return redirect("leaving", pk=sign_in.pk)
 
 
-@require_GET
+@require_safe
 @for_person
 def leaving(request: HttpRequest, user: User, pk: uuid.UUID) -> HttpResponse:
     """Lead the person to the provider, by a page that moves on by itself.
@@ -107,7 +107,7 @@ def leaving(request: HttpRequest, user: User, pk: uuid.UUID) -> HttpResponse:
     return render(request, "integrations/leaving.html", {"address": sign_in.address})
 
 
-@require_GET
+@require_safe
 @for_person
 def callback(request: HttpRequest, user: User) -> HttpResponse:
     """Where the provider sends the person back to. Its parameters are used up and leave the address bar at once."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.auth.models import Group
+from django.core.exceptions import BadRequest, FieldDoesNotExist, ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -18,6 +21,15 @@ from sally import invitations
 from sally.models import Organization, User
 
 admin.site.unregister(Group)  # roles are a field of the user
+
+
+@contextmanager
+def _bad_input() -> Iterator[None]:
+    """Django admin trips over parameters and ids that are no such thing; they are the sender's mistake, not ours."""
+    try:
+        yield
+    except (ValueError, ValidationError, KeyError, FieldDoesNotExist) as exc:
+        raise BadRequest("nonsensical parameters") from exc
 
 
 class ForOrganization(admin.ModelAdmin):  # type: ignore[type-arg]  # generic to the type checker only
@@ -35,6 +47,18 @@ class ForOrganization(admin.ModelAdmin):  # type: ignore[type-arg]  # generic to
         if isinstance(request.user, User) and not request.user.is_superuser:
             return rows.filter(**{self.organization_path: request.user.organization_id or -1})
         return rows
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        with _bad_input():
+            return super().changelist_view(request, extra_context)
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        with _bad_input():
+            return super().changeform_view(request, *args, **kwargs)
+
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        with _bad_input():
+            return super().delete_view(request, *args, **kwargs)
 
     def _is_admin(self, request: HttpRequest) -> bool:
         return isinstance(request.user, User) and request.user.is_staff
@@ -73,6 +97,11 @@ class UserAdmin(ForOrganization):
     actions = ["invite_again"]
     fields = ["email", "name", "organization", "role", "is_active", "language", "time_zone", "last_login"]
     readonly_fields = ["last_login"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
+        """Whoever could change an address could have the password reset sent there, and act as the member."""
+        fixed = obj is not None and not self._is_superuser(request)
+        return [*self.readonly_fields, *(["email"] if fixed else [])]
 
     def get_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
         names = list(super().get_fields(request, obj))

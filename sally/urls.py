@@ -26,5 +26,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
 ]
 
+handler400 = "sally.views.bad_request"
+
 admin.site.site_header = admin.site.site_title = "Sally"
 admin.site.site_url = "/meetings/"

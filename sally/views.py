@@ -13,11 +13,12 @@ from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils import translation
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from sally import invitations
 from sally.forms import ProfileForm, ResetForm, SignInForm
@@ -54,7 +55,12 @@ def sign_in(request: HttpRequest) -> HttpResponseBase:
     return _sign_in(request)
 
 
-@require_GET
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's own reads the form again for its CSRF token, and trips over the same nonsense a second time."""
+    return HttpResponse(render_to_string("400.html"), status=400)
+
+
+@require_safe
 def favicon(request: HttpRequest) -> HttpResponse:
     """Browsers ask here on pages that name no icon of their own, such as Django admin's."""
     return redirect(static("img/sally.svg"))

@@ -68,6 +68,11 @@ class Person:
             "[...document.querySelectorAll('.button')].filter(one => one.offsetHeight > 56).map(one => one.textContent)"
         )
         assert broken == [], f"{what}: the words on these buttons break: {broken}"
+        squeezed = self.page.evaluate(
+            "[...document.querySelectorAll('h1, h2')].filter(one => one.scrollHeight > 5 * one.offsetWidth)"
+            ".map(one => one.textContent)"
+        )
+        assert squeezed == [], f"{what}: these headings are squeezed into a column: {squeezed}"
         shifted = self.page.evaluate("window.shifted ?? 0")
         assert shifted < 0.02, f"{what}: layout shift {shifted}"
 

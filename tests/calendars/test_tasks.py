@@ -164,6 +164,17 @@ def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
         time.sleep(0.1)
 
 
+def grandchildren(pid: int) -> list[int]:
+    """Those of the worker's sentinel, oldest first."""
+    parents: dict[int, int] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            after_name = stat.read_text().rpartition(")")[2].split()
+            parents[int(stat.parent.name)] = int(after_name[1])
+    sentinels = [child for child, parent in parents.items() if parent == pid]
+    return sorted(child for child, parent in parents.items() if parent in sentinels)
+
+
 @pytest.fixture
 def worker_environment(microsoft: Sandbox) -> dict[str, str]:
     """For processes of their own that work on the test's database and the sandbox."""
@@ -203,6 +214,7 @@ def start_worker(worker_environment: dict[str, str]) -> Iterator[Callable[[], su
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.needs("proc")
 class TestARealWorker:
     def test_a_worker_killed_in_the_middle_of_a_sync_is_made_up_for(
         self,
@@ -234,6 +246,25 @@ class TestARealWorker:
         assert connection.status == "connected"
         meetings = Meeting.objects.filter(connection=connection)
         assert meetings.count() == meetings.values("external_id").distinct().count() == connection.meeting_count > 50
+
+    def test_whichever_of_its_processes_is_killed_the_worker_goes_on(
+        self, as_alice: Client, microsoft: Sandbox, start_worker: Callable[[], subprocess.Popen[bytes]]
+    ) -> None:
+        """An idle one that is killed may die with the queue's lock; then no other would ever get a task again."""
+        worker = start_worker()
+        until(lambda: len(grandchildren(worker.pid)) == 4, 20, "two workers, pusher and monitor are there")
+        connection = connect(as_alice, microsoft)
+        for position in range(4):
+            until(lambda: _synced(connection), 30, f"synced after {position} of them were killed")
+            until(lambda: OrmQ.objects.count() == 0, 30, "the task is acknowledged")
+            before = grandchildren(worker.pid)
+            os.kill(before[position], signal.SIGKILL)
+            until(lambda: len(set(grandchildren(worker.pid)) - set(before)) == 4, 20, "the worker starts afresh")  # noqa: B023
+            CalendarConnection.objects.update(last_synced_at=None)
+            connection.refresh_from_db()
+            connection.request_sync()
+        until(lambda: _synced(connection), 30, "synced after all four kinds were killed")
+        assert worker.poll() is None
 
     def test_a_workers_own_schedule_finds_what_is_due(
         self, as_alice: Client, microsoft: Sandbox, start_worker: Callable[[], subprocess.Popen[bytes]]

@@ -144,15 +144,33 @@ class TestThePage:
         assert "Today</span> Monday, 23 November 2026" in page
         assert '<time datetime="2026-11-23T15:00:00+01:00">15:00</time> – ' in page
         assert "Crane schedule" in page
-        assert "Tomas Ruy · Pier room 2" in page
+        assert "<bdi>Tomas Ruy</bdi> · <bdi>Pier room 2</bdi>" in page
         assert 'href="https://teams.microsoft.com/l/1" target="_blank" rel="noopener noreferrer">Join' in page
+
+    def test_where_join_leads_is_shown_when_the_service_is_unknown(
+        self, as_alice: Client, connection: CalendarConnection
+    ) -> None:
+        meeting(connection, "A", NOW, join_url="https://rooms.partner.example/x")
+        meeting(connection, "B", NOW, join_url="https://zoom.us/j/1", service="zoom")
+        page = self.page(as_alice)
+        assert '<p class="soft small">rooms.partner.example</p>' in page
+        assert '<p class="soft small">zoom.us</p>' not in page
+
+    def test_a_meeting_that_ends_at_midnight_shows_no_second_date(
+        self, as_alice: Client, connection: CalendarConnection
+    ) -> None:
+        meeting(connection, "Late", datetime(2026, 11, 24, 21, 0, tzinfo=UTC), 2)
+        assert ">00:00</time>" in self.page(as_alice)
+
+    def test_a_page_beyond_the_last_leads_to_the_first(self, as_alice: Client, connection: CalendarConnection) -> None:
+        assert as_alice.get("/meetings/?page=50").url == "/meetings/"  # type: ignore[attr-defined]
 
     def test_a_cancelled_meeting_is_struck_through_and_cannot_be_joined(
         self, as_alice: Client, connection: CalendarConnection
     ) -> None:
         meeting(connection, "Audit", NOW, cancelled=True, join_url="https://teams.microsoft.com/l/1")
         page = self.page(as_alice)
-        assert "<s>Audit</s>" in page
+        assert "<s><bdi>Audit</bdi></s>" in page
         assert "Cancelled" in page
         assert "Join" not in page
 
@@ -201,7 +219,7 @@ class TestThePage:
             last_error_kind="Unavailable",
         )  # fmt: skip
         page = self.page(as_alice)
-        assert "ines@quay.example could not be read yet. Sally tries again at 12:02." in page
+        assert "ines@quay.example could not be read yet. Sally tries again at 23 November 2026, 12:02." in page
         assert "Nothing stands in your calendar" not in page
         assert "every 20s" in page
 

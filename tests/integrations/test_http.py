@@ -1,6 +1,11 @@
 """The transport: what is waited for, what is trusted, what an answer's status means."""
 
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -94,6 +99,56 @@ def test_redirects_are_not_followed_by_msal_either(microsoft: Sandbox, method: s
     microsoft.control("POST", "faults", json=fault)
     with Session() as session:
         assert getattr(session, method)(f"{microsoft.login_url}/organizations/x").status_code == 302
+
+
+class Endless(BaseHTTPRequestHandler):
+    """Sends a byte every tenth of a second for ten seconds."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "100")
+        self.end_headers()
+        with suppress(OSError):
+            for _ in range(100):
+                self.wfile.write(b"x")
+                time.sleep(0.1)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def endless() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Endless)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+
+
+def test_an_answer_that_drips_is_given_up(endless: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("integrations.http.ANSWER_SECONDS", 0.5)
+    began = time.monotonic()
+    with Session() as session, pytest.raises(Unavailable):
+        send(session, "GET", endless)
+    assert time.monotonic() - began < 5
+
+
+def test_an_answer_without_end_is_given_up(endless: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("integrations.http.MOST_BYTES", 3)
+    began = time.monotonic()
+    with Session() as session, pytest.raises(Unavailable):
+        send(session, "GET", endless)
+    assert time.monotonic() - began < 5
+
+
+def test_silence_is_given_up_sooner_where_a_person_waits(microsoft: Sandbox) -> None:
+    microsoft.control("POST", "faults", json={"path": "openid-configuration", "status": None, "delay": 3})
+    began = time.monotonic()
+    with Session(read_seconds=0.5) as session, pytest.raises(Unavailable):
+        send(session, "GET", f"{microsoft.login_url}/organizations/v2.0/.well-known/openid-configuration")
+    assert time.monotonic() - began < 2.5
 
 
 def test_errors_name_no_query() -> None:

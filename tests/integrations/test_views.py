@@ -167,6 +167,16 @@ class TestCallback:
         assert said(as_alice.get(callback)).startswith("Microsoft's sign-in cannot be reached at the moment.")
         assert CalendarConnection.objects.count() == 0
 
+    @pytest.mark.parametrize("body", ["[]", '"text"', "null", "{}", "<html>", '{"access_token": 5}', '{"error": []}'])
+    def test_whatever_the_token_endpoint_answers_it_ends_in_one_sentence(
+        self, as_alice: Client, microsoft: Sandbox, body: str
+    ) -> None:
+        callback = sign_in_at_microsoft(as_alice, microsoft)
+        microsoft.control("POST", "faults", json={"path": "/token", "status": 200, "body": body})
+        assert "Nothing was connected" in said(as_alice.get(callback))
+        assert CalendarConnection.objects.count() == 0
+        assert SignIn.objects.get().flow == {}
+
     def test_a_consent_that_only_an_admin_can_give_is_no_connection(self, as_alice: Client, microsoft: Sandbox) -> None:
         import json
 

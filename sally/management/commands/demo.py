@@ -39,6 +39,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, calendar: list[str], **options: Any) -> None:
+        os.umask(0o077)  # what is made here, the database above all, is its owner's alone
         real = bool(settings.MICROSOFT_CLIENT_ID) and bool(
             settings.MICROSOFT_CLIENT_SECRET or settings.MICROSOFT_CLIENT_CERTIFICATE
         )
