@@ -142,7 +142,8 @@ def _decide(connection: CalendarConnection, listing: Listing) -> Reading:
     counts: Counter[LeftOut] = Counter()
     drafts: list[merge.Draft] = []
     for event in listing:
-        link = links.find_in_field(event)
+        found = links.find_in_listing(event)
+        link = found.link if found else None
         reason = left_out(event, link, options)
         if reason:
             counts[reason] += 1
