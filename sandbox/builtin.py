@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
-from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from icalendar import Calendar, Event, vCalAddress, vText, vUri
 from icalendar.prop import vRecur
+
+from sandbox.online import safelink, teams_url
 
 _ZONE = ZoneInfo("Europe/Berlin")
 _INES, _TOMAS = "Ines Falk <ines@quay.example>", "Tomas Ruy <tomas@quay.example>"
@@ -16,20 +17,9 @@ _MARA, _JONAS = "Mara Lindqvist <mara@quay.example>", "Jonas Petersen <jonas@qua
 _CLIENT, _DIVER = "Adaeze Okoro <adaeze@partner.example>", "Luc Moreau <luc@partner.example>"
 _ROOM = "Pier room 2 <pier2@quay.example>"
 
-_CONTEXT = quote('{"Tid":"7e6b2c1a-4c1f-4f7e-9d55-2b8f3a90c601","Oid":"1d0c7a52-9f1e-4a4b-8a53-5f0f6f3f1a11"}')
 _ZOOM = "https://us02web.zoom.us/j/84512345678?pwd=aGFyYm91ci1hbmQtcXVheQ.1"
 _MEET = "https://meet.google.com/hbr-quay-wrk"
 _WEBEX = "https://quay.webex.com/quay/j.php?MTID=m3f1c9a772f654d0793a80a1d6a2f7c33"
-
-
-def _teams(name: str) -> str:
-    return f"https://teams.microsoft.com/l/meetup-join/19%3ameeting_{name}%40thread.v2/0?context={_CONTEXT}"
-
-
-def _safelink(url: str) -> str:
-    """As Defender for Office 365 rewrites links in a body."""
-    host = "https://eur02.safelinks.protection.outlook.com"
-    return f"{host}/?url={quote(url, safe='')}&data=05%7C02%7Cines%40quay.example%7C5d2a&sdata=Vb3k%2F8%3D&reserved=0"
 
 
 def _when(day: date, clock: str) -> datetime:
@@ -86,7 +76,7 @@ class _Calendar:
         for name, value in (("DTSTAMP", made), ("SUMMARY", subject), ("DTSTART", start), ("DTEND", end)):
             event.add(name, value)
         if "teams" in extra:
-            event.add("X-MICROSOFT-SKYPETEAMSMEETINGURL", vUri(_teams(extra.pop("teams"))))
+            event.add("X-MICROSOFT-SKYPETEAMSMEETINGURL", vUri(teams_url(extra.pop("teams"))))
         if "busy" in extra:
             event.add("X-MICROSOFT-CDO-BUSYSTATUS", extra.pop("busy"))
         if "organizer" in extra:
@@ -142,7 +132,7 @@ def _with_links(on: _Calendar) -> Iterator[Event]:
                      location="Microsoft Teams Meeting; Pier room 2")  # fmt: skip
     yield on.meeting("survey", "Survey results", on.workday(1), "15:00", organizer=_DIVER, location=_MEET,
                      guests=[_guest(_INES, "NEEDS-ACTION")])  # fmt: skip
-    link = _safelink(_ZOOM)
+    link = safelink(_ZOOM)
     page = f'<html><body><p>Please join here: <a href="{link}">Zoom meeting</a></p><p>Luc</p></body></html>'
     dive = on.meeting("dive", "Diving inspection, berth 4", on.workday(3), "10:00", organizer=_DIVER,
                       guests=[_guest(_INES, "ACCEPTED")], location="Online",

@@ -10,13 +10,14 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from sandbox import edits, people
+from sandbox import changes, people
+from sandbox.delta import SYNC_STATES
 from sandbox.edits import UnknownEvent
 from sandbox.faults import FAULTS, read_fault
 from sandbox.ics import read_series
 from sandbox.installation import reset_switches, turn_switches
-from sandbox.mailbox import open_mailbox
 from sandbox.models import AccessToken, Mailbox, Person, RefreshToken
+from sandbox.origin import from_elsewhere
 from sandbox.requestlog import LOG
 
 _View = Callable[..., HttpResponse]
@@ -37,8 +38,7 @@ def controlling(*methods: str) -> Callable[[_View], _View]:
         @csrf_exempt
         @wraps(view)
         def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            origin = request.headers.get("Origin")
-            if origin and origin != f"{request.scheme}://{request.get_host()}":
+            if from_elsewhere(request):
                 return JsonResponse({"error": "The control API answers no other site's pages."}, status=403)
             if request.method not in methods:
                 return JsonResponse({"error": f"Use {' or '.join(methods)}."}, status=405)
@@ -76,16 +76,11 @@ def _done() -> JsonResponse:
 def reset(_request: HttpRequest) -> HttpResponse:
     FAULTS.clear()
     reset_switches()
+    SYNC_STATES.empty()
     with transaction.atomic():
         people.reset()
     LOG.empty()
     return _done()
-
-
-def _fill(person: Person, text: str) -> None:
-    """Keep the text and read it at once, so that the first listing does not have to."""
-    people.fill_mailbox(person, text)
-    open_mailbox(person)
 
 
 @controlling("GET", "PUT")
@@ -95,36 +90,19 @@ def mailbox(request: HttpRequest, email: str) -> HttpResponse:
         return HttpResponse(text, content_type="text/calendar; charset=utf-8")
     text = request.body.decode()
     count = len(read_series(text, people.MAILBOX_ZONE))
-    _fill(people.find_or_create(email), text)
+    changes.fill(people.find_or_create(email), text)
     return JsonResponse({"events": count})
-
-
-def _edit(email: str, change: Callable[[str], str]) -> None:
-    """Read, change and write in one transaction: two changes at once both count."""
-    person = _person(email)
-    with transaction.atomic():
-        text = Mailbox.objects.get(person=person).text
-        _fill(person, change(text))
 
 
 @controlling("POST")
 def add_event(request: HttpRequest, email: str) -> HttpResponse:
-    wanted, now = _json(request), datetime.now(UTC)
-    uids: list[str] = []
-
-    def change(text: str) -> str:
-        changed, uid = edits.add_event(text, wanted, now)
-        uids.append(uid)
-        return changed
-
-    _edit(email, change)
-    return JsonResponse({"uid": uids[0]})
+    uid = changes.add_event(_person(email), _json(request), datetime.now(UTC))
+    return JsonResponse({"uid": uid})
 
 
 @controlling("POST")
 def change_event(request: HttpRequest, email: str) -> HttpResponse:
-    wanted, now = _json(request), datetime.now(UTC)
-    _edit(email, lambda text: edits.change_event(text, wanted, now))
+    changes.change_event(_person(email), _json(request), datetime.now(UTC))
     return _done()
 
 

@@ -1,17 +1,23 @@
-"""Changes to a mailbox's text: an event added, a series or one occurrence moved, renamed, cancelled or taken out."""
+"""Changes to a mailbox's text: an event added, a series or one occurrence moved, renamed, answered or taken out."""
 
+import copy
 import uuid
 from datetime import UTC, date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from icalendar import Calendar, Event, vCalAddress, vText, vUri
 from icalendar.prop import vRecur
 
-from sandbox.ics import Series, Unreadable, instant, parse, read_series, series_of, stated
+from sandbox import online
+from sandbox.ics import Override, Series, Unreadable, every, instant, parse, put, read_series, series_of, stated
 from sandbox.people import MAILBOX_ZONE
 
 _CANCELED = "Canceled: "  # the prefix that Outlook puts before the subject of a cancelled meeting
-_KNOWN = frozenset({"subject", "start", "end", "location", "cancelled", "private", "deleted"})
+_KNOWN = frozenset(
+    {"subject", "start", "end", "location", "cancelled", "private", "deleted", "online", "invite", "answer"}
+)
+_ANSWERS = {"accepted": "ACCEPTED", "tentativelyAccepted": "TENTATIVE", "declined": "DECLINED"}
 
 
 class UnknownEvent(LookupError):
@@ -43,12 +49,6 @@ def _one_calendar(text: str) -> Calendar:
     return first
 
 
-def _put(event: Event, name: str, value: Any) -> None:
-    event.pop(name, None)
-    if value is not None:
-        event.add(name, value)
-
-
 def _mail(value: str) -> vCalAddress:
     """``Name <address>`` or an address alone."""
     name, _, rest = value.rpartition("<")
@@ -58,13 +58,51 @@ def _mail(value: str) -> vCalAddress:
     return address
 
 
+def _bare(value: str) -> str:
+    """The address alone, for comparison."""
+    return value.rpartition("<")[2].rstrip(">").strip().lower().removeprefix("mailto:")
+
+
+def _guests_at(event: Event, address: str) -> list[vCalAddress]:
+    return [guest for guest in every(event, "ATTENDEE") if _bare(guest) == _bare(address)]
+
+
+def _invite(event: Event, address: str, owner: str) -> None:
+    """One more attendee; who invites somebody to an appointment of their own becomes its organizer."""
+    if _guests_at(event, address):
+        return
+    if "ORGANIZER" not in event:
+        event.add("ORGANIZER", _mail(owner))
+    guest = _mail(address)
+    guest.params["ROLE"] = vText("REQ-PARTICIPANT")
+    guest.params["PARTSTAT"] = vText("NEEDS-ACTION")
+    event.add("ATTENDEE", guest)
+
+
+def _answer(event: Event, answer: str, owner: str) -> None:
+    if answer not in _ANSWERS:
+        raise Unreadable(f"{answer!r} is no answer; use {', '.join(_ANSWERS)}.")
+    own = _guests_at(event, owner)
+    if not own:
+        raise Unreadable(f"{owner} is not invited to this.")
+    for guest in own:
+        guest.params["PARTSTAT"] = vText(_ANSWERS[answer])
+
+
 def _stamp(event: Event, now: datetime) -> None:
-    _put(event, "LAST-MODIFIED", now)
-    _put(event, "SEQUENCE", int(event.get("SEQUENCE", 0)) + 1)
+    put(event, "LAST-MODIFIED", now)
+    put(event, "SEQUENCE", int(event.get("SEQUENCE", 0)) + 1)
 
 
-def add_event(text: str, wanted: dict[str, Any], now: datetime) -> tuple[str, str]:
-    """The text with one event more, and that event's UID. Raises ``Unreadable``."""
+def _in_zone(moment: datetime | date, zone: str) -> datetime | date:
+    return moment.astimezone(ZoneInfo(zone)) if isinstance(moment, datetime) and zone else moment
+
+
+def add_event(text: str, wanted: dict[str, Any], owner: str, now: datetime) -> tuple[str, str]:
+    """The text with one event more, and that event's UID. ``owner`` is whose mailbox it is, as ``Name <address>``.
+
+    Times are kept in UTC, or in the ``zone`` that is wanted. Raises ``Unreadable``.
+    """
     for name in ("subject", "start", "end"):
         if name not in wanted:
             raise Unreadable(f"An event needs a {name}.")
@@ -74,8 +112,9 @@ def add_event(text: str, wanted: dict[str, Any], now: datetime) -> tuple[str, st
     event.add("DTSTAMP", now)
     event.add("CREATED", now)
     event.add("SUMMARY", str(wanted["subject"]))
-    event.add("DTSTART", read_time(wanted["start"]))
-    event.add("DTEND", read_time(wanted["end"]))
+    zone = str(wanted.get("zone", ""))
+    event.add("DTSTART", _in_zone(read_time(wanted["start"]), zone))
+    event.add("DTEND", _in_zone(read_time(wanted["end"]), zone))
     if wanted.get("location"):
         event.add("LOCATION", str(wanted["location"]))
     if wanted.get("join_url"):
@@ -88,6 +127,10 @@ def add_event(text: str, wanted: dict[str, Any], now: datetime) -> tuple[str, st
         event.add("ORGANIZER", _mail(str(wanted["organizer"])))
     for attendee in wanted.get("attendees") or []:
         event.add("ATTENDEE", _mail(str(attendee)))
+    if wanted.get("invite"):
+        _invite(event, str(wanted["invite"]), owner)
+    if wanted.get("online"):
+        online.put_link(event, str(wanted["online"]))
     calendar = _one_calendar(text)
     calendar.add_component(event)
     return _checked(calendar), uid
@@ -101,16 +144,17 @@ def _checked(calendar: Calendar) -> str:
 
 def _cancel(event: Event, cancelled: bool) -> None:
     subject = str(event.get("SUMMARY", "")).removeprefix(_CANCELED)
-    _put(event, "SUMMARY", f"{_CANCELED}{subject}" if cancelled else subject)
-    _put(event, "STATUS", "CANCELLED" if cancelled else "CONFIRMED")
+    put(event, "SUMMARY", f"{_CANCELED}{subject}" if cancelled else subject)
+    put(event, "STATUS", "CANCELLED" if cancelled else "CONFIRMED")
 
 
 def _like(event: Event, name: str, value: object) -> datetime | date:
     """A new time, in the zone of the old one where it has one, so that a series keeps its clock."""
     new = read_time(value)
     old = stated(event, name) or stated(event, "DTSTART")
-    if isinstance(new, datetime) and isinstance(old, datetime) and old.tzinfo is not None:
-        return new.astimezone(old.tzinfo)
+    if isinstance(new, datetime):
+        zone = old.tzinfo if isinstance(old, datetime) else None
+        return new.astimezone(zone or ZoneInfo(MAILBOX_ZONE))
     return new
 
 
@@ -119,22 +163,28 @@ def _move(event: Event, changes: dict[str, Any]) -> None:
     old_start, old_end = stated(event, "DTSTART"), stated(event, "DTEND")
     if start is not None:
         new = _like(event, "DTSTART", start)
-        _put(event, "DTSTART", new)
+        put(event, "DTSTART", new)
         # Only the start was given: as long as before. A kept DURATION does that by itself.
         if end is None and old_end is not None:
-            _put(event, "DTEND", new + (old_end - old_start))
+            put(event, "DTEND", new + (old_end - old_start))
     if end is not None:
         event.pop("DURATION", None)
-        _put(event, "DTEND", _like(event, "DTEND", end))
+        put(event, "DTEND", _like(event, "DTEND", end))
 
 
-def _apply(event: Event, changes: dict[str, Any], now: datetime) -> None:
+def _apply(event: Event, changes: dict[str, Any], owner: str, now: datetime) -> None:
     if "subject" in changes:
-        _put(event, "SUMMARY", str(changes["subject"]))
+        put(event, "SUMMARY", str(changes["subject"]))
     if "location" in changes:
-        _put(event, "LOCATION", str(changes["location"]) or None)
+        put(event, "LOCATION", str(changes["location"]) or None)
     if "private" in changes:
-        _put(event, "CLASS", "PRIVATE" if changes["private"] else "PUBLIC")
+        put(event, "CLASS", "PRIVATE" if changes["private"] else "PUBLIC")
+    if "online" in changes:
+        online.put_link(event, str(changes["online"]))
+    if changes.get("invite"):
+        _invite(event, str(changes["invite"]), owner)
+    if "answer" in changes:
+        _answer(event, str(changes["answer"]), owner)
     _move(event, changes)
     if "cancelled" in changes:
         _cancel(event, bool(changes["cancelled"]))
@@ -161,14 +211,25 @@ def _override_event(calendar: Calendar, series: Series, slot: datetime) -> Event
             return override.event
     if series.event is None:
         raise UnknownEvent(f"There is no series {series.uid}.")
-    event: Event = series.event.copy()
+    future = [override for override in series.overrides if override.and_future and override.slot_at < slot]
+    # Deep: an attendee that answers for one occurrence must not answer for the series.
+    event: Event = copy.deepcopy(future[-1].event if future else series.event)
     for name in ("RRULE", "RDATE", "EXDATE", "DURATION"):
         event.pop(name, None)
-    start = _slot_value(series, slot)
-    for name, value in (("DTSTART", start), ("DTEND", start + series.timing.length), ("RECURRENCE-ID", start)):
-        _put(event, name, value)
+    place = _slot_value(series, slot)
+    start, length = place, series.timing.length
+    if future:
+        start, length = _later_start(series, future[-1], slot), future[-1].timing.length
+    for name, value in (("DTSTART", start), ("DTEND", start + length), ("RECURRENCE-ID", place)):
+        put(event, name, value)
     calendar.add_component(event)
     return event
+
+
+def _later_start(series: Series, latest: Override, slot: datetime) -> datetime | date:
+    """Where an occurrence is after "this and all later ones" moved (RFC 5545 3.2.13)."""
+    start = latest.place(slot, series.timing.wall(slot)) + latest.moved_by
+    return start.replace(tzinfo=latest.timing.zone) if isinstance(start, datetime) else start
 
 
 def _delete(calendar: Calendar, series: Series, slot: datetime | None, now: datetime) -> None:
@@ -183,25 +244,29 @@ def _delete(calendar: Calendar, series: Series, slot: datetime | None, now: date
         _stamp(series.event, now)
 
 
-def _change_series(calendar: Calendar, series: Series, changes: dict[str, Any], now: datetime) -> None:
+def _change_series(calendar: Calendar, series: Series, changes: dict[str, Any], owner: str, now: datetime) -> None:
     """A series that moves forgets its exceptions, as in Exchange; any other change reaches them too."""
     overrides = [override.event for override in series.overrides]
     if series.event is None:
-        _apply(overrides[0], changes, now)
+        _apply(overrides[0], changes, owner, now)
         return
-    _apply(series.event, changes, now)
+    _apply(series.event, changes, owner, now)
     words = {name: value for name, value in changes.items() if name not in ("start", "end")}
     if len(words) == len(changes):
         for event in overrides:
-            _apply(event, words, now)
+            mute = "answer" in words and not _guests_at(event, owner)
+            _apply(event, {name: value for name, value in words.items() if not (mute and name == "answer")}, owner, now)
         return
     series.event.pop("EXDATE", None)
     gone = {id(event) for event in overrides}
     calendar.subcomponents = [part for part in calendar.subcomponents if id(part) not in gone]
 
 
-def change_event(text: str, wanted: dict[str, Any], now: datetime) -> str:
-    """The text with one series, or one occurrence of it, changed. Raises ``UnknownEvent`` and ``Unreadable``."""
+def change_event(text: str, wanted: dict[str, Any], owner: str, now: datetime) -> str:
+    """The text with one series, or one occurrence of it, changed; ``owner`` is whose mailbox it is.
+
+    Raises ``UnknownEvent`` and ``Unreadable``.
+    """
     changes = {name: value for name, value in wanted.items() if name not in ("uid", "occurrence")}
     if unknown := set(changes) - _KNOWN:
         raise Unreadable(f"An event has no {min(unknown)} that could be changed.")
@@ -213,7 +278,7 @@ def change_event(text: str, wanted: dict[str, Any], now: datetime) -> str:
     if changes.get("deleted"):
         _delete(calendar, series, slot, now)
     elif slot is not None:
-        _apply(_override_event(calendar, series, slot), changes, now)
+        _apply(_override_event(calendar, series, slot), changes, owner, now)
     else:
-        _change_series(calendar, series, changes, now)
+        _change_series(calendar, series, changes, owner, now)
     return _checked(calendar)

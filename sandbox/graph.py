@@ -17,7 +17,8 @@ from sandbox.models import Person
 from sandbox.resource import Writer
 
 
-def _context(request: HttpRequest, fragment: str) -> str:
+def context(request: HttpRequest, fragment: str) -> str:
+    """The value of ``@odata.context``."""
     return request.build_absolute_uri(f"/v1.0/$metadata#{fragment}")
 
 
@@ -70,7 +71,7 @@ def me(request: HttpRequest, who: Caller) -> dict[str, Any]:
     if unknown:
         message = f"Could not find a property named '{unknown[0]}' on type 'microsoft.graph.user'."
         raise GraphError(400, "BadRequest", message)
-    return {"@odata.context": _context(request, "users/$entity"), **{name: profile[name] for name in names}}
+    return {"@odata.context": context(request, "users/$entity"), **{name: profile[name] for name in names}}
 
 
 def _calendar_id(person: Person, *, immutable: bool) -> str:
@@ -97,7 +98,8 @@ def _calendar(person: Person, *, immutable: bool) -> dict[str, Any]:
     }
 
 
-def _check_calendar_id(who: Caller, id: str) -> None:
+def check_calendar_id(who: Caller, id: str) -> None:
+    """Raises ``GraphError`` unless this is the caller's own calendar."""
     if id not in (_calendar_id(who.person, immutable=False), _calendar_id(who.person, immutable=True)):
         raise not_found()
 
@@ -106,10 +108,10 @@ def _check_calendar_id(who: Caller, id: str) -> None:
 def calendar(request: HttpRequest, who: Caller, calendar_id: str = "") -> dict[str, Any]:
     who.needs(asked.READ_SCOPES)
     if calendar_id:
-        _check_calendar_id(who, calendar_id)
+        check_calendar_id(who, calendar_id)
     wishes = asked.wishes(request)
     resource = _calendar(who.person, immutable=wishes.immutable_ids)
-    return {"@odata.context": _context(request, "users('me')/calendars/$entity"), **resource}
+    return {"@odata.context": context(request, "users('me')/calendars/$entity"), **resource}
 
 
 @reading
@@ -117,14 +119,14 @@ def calendars(request: HttpRequest, who: Caller) -> dict[str, Any]:
     who.needs(asked.READ_SCOPES)
     wishes = asked.wishes(request)
     resource = _calendar(who.person, immutable=wishes.immutable_ids)
-    return {"@odata.context": _context(request, "users('me')/calendars"), "value": [resource]}
+    return {"@odata.context": context(request, "users('me')/calendars"), "value": [resource]}
 
 
 def _list(request: HttpRequest, writer: Writer, items: list[Item], fragment: str) -> dict[str, Any]:
     wanted, selected = asked.page(request.GET), asked.select(request.GET)
     ordered = list(reversed(items)) if wanted.backwards else items
     shown = ordered[wanted.skip : wanted.skip + wanted.size]
-    body: dict[str, Any] = {"@odata.context": _context(request, fragment)}
+    body: dict[str, Any] = {"@odata.context": context(request, fragment)}
     body["value"] = [writer.write(item, selected) for item in shown]
     if wanted.skip + wanted.size < len(ordered):
         body["@odata.nextLink"] = asked.next_link(request, wanted)
@@ -135,7 +137,7 @@ def _list(request: HttpRequest, writer: Writer, items: list[Item], fragment: str
 def calendar_view(request: HttpRequest, who: Caller, calendar_id: str = "") -> dict[str, Any]:
     who.needs(asked.READ_SCOPES)
     if calendar_id:
-        _check_calendar_id(who, calendar_id)
+        check_calendar_id(who, calendar_id)
     start, end = asked.window(request.GET)
     mailbox = open_mailbox(who.person)
     writer = Writer(mailbox, asked.wishes(request))
@@ -151,7 +153,7 @@ def event(request: HttpRequest, who: Caller, event_id: str) -> dict[str, Any]:
     if item is None:
         raise not_found()
     resource = Writer(mailbox, asked.wishes(request)).write(item, selected)
-    return {"@odata.context": _context(request, "users('me')/events/$entity"), **resource}
+    return {"@odata.context": context(request, "users('me')/events/$entity"), **resource}
 
 
 @reading

@@ -158,6 +158,12 @@ def page(query: QueryDict) -> Page:
     return Page(_number(query, "$skip", 0), size, order.endswith(" desc"))
 
 
+def page_size_hint(request: HttpRequest) -> int:
+    """What ``odata.maxpagesize`` asks for, at most 1,000; a change-tracking answer has 10 things unless told."""
+    text = preferences(request).get("odata.maxpagesize", "")
+    return min(int(text), _LARGEST_PAGE) if text.isascii() and text.isdigit() and int(text) else 10
+
+
 def next_link(request: HttpRequest, wanted: Page) -> str:
     """The same request for the next page, as an absolute address with literal dollar signs."""
     pairs = [(key, value) for key, values in request.GET.lists() for value in values if key != "$skip"]

@@ -34,6 +34,13 @@ def stated(event: Event, name: str) -> Any:
     return getattr(event.get(name), "dt", None)
 
 
+def put(event: Event, name: str, value: Any) -> None:
+    """The property's only value from now on; None takes it out."""
+    event.pop(name, None)
+    if value is not None:
+        event.add(name, value)
+
+
 def instant(value: Wall, zone: tzinfo) -> datetime:
     """The moment of a wall time in ``zone``; a date stands for its midnight in UTC, which no zone moves."""
     if not isinstance(value, datetime):
@@ -147,6 +154,12 @@ class Series:
     @cached_property
     def recurring(self) -> bool:
         return self.event is not None and bool(every(self.event, "RRULE") or every(self.event, "RDATE"))
+
+    @cached_property
+    def digest(self) -> str:
+        """Names all that the text says about it: another text, another digest."""
+        events = [*([self.event] if self.event is not None else []), *(override.event for override in self.overrides)]
+        return hashlib.sha256(b"".join(event.to_ical() for event in events)).hexdigest()
 
     @cached_property
     def excluded(self) -> frozenset[datetime]:

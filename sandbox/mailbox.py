@@ -138,7 +138,7 @@ class OpenMailbox:
     def master_id_of(self, item: Item, *, immutable: bool) -> str | None:
         if item.kind not in (OCCURRENCE, EXCEPTION):
             return None
-        return self.id_of(self._master(item.series), immutable=immutable)
+        return self.id_of(self.master(item.series), immutable=immutable)
 
     def find(self, id: str) -> Item | None:
         """The thing with this id of either kind; an occurrence that was taken out is not found."""
@@ -148,7 +148,7 @@ class OpenMailbox:
         if series is None:
             return None
         if rest == _WHOLE:
-            return self._whole(series)
+            return self.whole(series)
         if not rest.startswith(_PART):
             return None
         try:
@@ -162,14 +162,15 @@ class OpenMailbox:
     def instances(self, series: Series, start: datetime, end: datetime) -> list[Item]:
         return [item for item in self.between(start, end) if item.series is series]
 
-    def _whole(self, series: Series) -> Item | None:
+    def whole(self, series: Series) -> Item | None:
+        """The master of a series or the single event; None where the text knows only single occurrences."""
         if series.event is None:
             return None
         if series.recurring:
-            return self._master(series)
+            return self.master(series)
         return next((item for item in _items(series, *_ALL_TIME) if item.slot is None), None)
 
-    def _master(self, series: Series) -> Item:
+    def master(self, series: Series) -> Item:
         first = series.first_slot()
         event = series.event or series.overrides[0].event
         return Item(series, event, MASTER, None, first.start, first.end, series.timing)

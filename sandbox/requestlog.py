@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode
 from django.http import HttpRequest, HttpResponse
 
 BATCH_MARK = "sandbox.batch"
-_UNLOGGED = ("/control/", "/pages.css", "/favicon.ico")
+_UNLOGGED = ("/control/", "/outlook", "/pages.css", "/favicon.ico")
 _SECRET_PARAMETERS = frozenset(
     {
         "access_token",

@@ -132,9 +132,14 @@ def _plain(markup: str) -> str:
     return html.unescape(re.sub(r"(?s)<[^>]*>", "", without_breaks)).strip()
 
 
+def _unescaped(value: str) -> str:
+    """A TEXT as it was meant (RFC 5545 3.3.11); icalendar leaves the values of X- properties as they stand."""
+    return re.sub(r"\\([\\;,nN])", lambda found: "\n" if found[1] in "nN" else found[1], value)
+
+
 def _bodies(event: Event) -> tuple[str, str]:
     """The body as html and as text."""
-    markup = next((str(value) for value in every(event, "X-ALT-DESC")), "")
+    markup = next((_unescaped(str(value)) for value in every(event, "X-ALT-DESC")), "")
     text = str(event.get("DESCRIPTION", ""))
     if markup:
         return markup, text or _plain(markup)

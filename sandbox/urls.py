@@ -5,17 +5,24 @@ from pathlib import Path
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, re_path
 
-from sandbox import authorize, batch, control, discovery, graph, token_endpoint
+from sandbox import authorize, batch, control, discovery, graph, graph_delta, outlook, token_endpoint
 
-_STYLES = Path(__file__).parent / "static" / "sandbox" / "pages.css"
+_STYLES = Path(__file__).parent / "static" / "sandbox"
+_DELTA = r"calendarView/(?:microsoft\.graph\.)?delta(?:\(\))?$"
 
 
-def styles(_request: HttpRequest) -> HttpResponse:
-    return HttpResponse(_STYLES.read_bytes(), content_type="text/css; charset=utf-8")
+def styles(_request: HttpRequest, name: str) -> HttpResponse:
+    return HttpResponse((_STYLES / name).read_bytes(), content_type="text/css; charset=utf-8")
 
 
 urlpatterns = [
-    path("pages.css", styles),
+    path("pages.css", styles, {"name": "pages.css"}),
+    path("outlook.css", styles, {"name": "outlook.css"}),
+    path("outlook", outlook.to_people),
+    path("outlook/", outlook.people_list, name="outlook"),
+    path("outlook/<str:email>/", outlook.week, name="outlook-week"),
+    path("outlook/<str:email>/new", outlook.new_meeting, name="outlook-new"),
+    path("outlook/<str:email>/meetings/<str:event_id>", outlook.meeting, name="outlook-meeting"),
     path("control/reset", control.reset),
     path("control/mailboxes/<str:email>", control.mailbox),
     path("control/mailboxes/<str:email>/events", control.add_event),
@@ -34,6 +41,8 @@ urlpatterns = [
     path("v1.0/me/calendar/calendarView", graph.calendar_view),
     path("v1.0/me/calendars/<str:calendar_id>", graph.calendar),
     path("v1.0/me/calendars/<str:calendar_id>/calendarView", graph.calendar_view),
+    re_path(rf"^v1\.0/me/(?:calendar/)?{_DELTA}", graph_delta.changes),
+    re_path(rf"^v1\.0/me/calendars/(?P<calendar_id>[^/]+)/{_DELTA}", graph_delta.changes),
     path("v1.0/me/events/<str:event_id>", graph.event),
     path("v1.0/me/events/<str:event_id>/instances", graph.instances),
     re_path(r"^(?:v1\.0|beta)/(?P<rest>.*)$", graph.unknown_segment),

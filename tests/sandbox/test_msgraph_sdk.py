@@ -148,3 +148,75 @@ def test_it_understands_a_refusal(known: SignedIn) -> None:
 
     assert (refused.value.response_status_code, refused.value.error.code) == (404, "ErrorItemNotFound")
     assert refused.value.error.inner_error.request_id
+
+
+def _tracked(*prefer: str) -> Any:
+    """The first request of a round: all that lies in the window of ``exceptions.ics``."""
+    builder = _sdk("msgraph.generated.users.item.calendar_view.delta.delta_request_builder").DeltaRequestBuilder
+    parameters = builder.DeltaRequestBuilderGetQueryParameters(start_date_time=WINDOW[0], end_date_time=WINDOW[1])
+    base = _sdk("kiota_abstractions.base_request_configuration")
+    configuration = base.RequestConfiguration(query_parameters=parameters)
+    for value in prefer:
+        configuration.headers.add("Prefer", value)
+    return configuration
+
+
+async def _follow(delta: Any, page: Any) -> tuple[list[Any], str]:
+    """The events of a round from this page on, and the address of the next round."""
+    events = list(page.value)
+    while page.odata_next_link:
+        page = await delta.with_url(page.odata_next_link).get()
+        events += page.value
+    return events, page.odata_delta_link
+
+
+def test_it_follows_changes(known: SignedIn) -> None:
+    async def read(client: Any) -> Any:
+        delta = client.me.calendar_view.delta
+        first = await delta.get(_tracked("odata.maxpagesize=5", 'IdType="ImmutableId"'))
+        events, link = await _follow(delta, first)
+        change = {"uid": "berth-plan", "subject": "Berths"}
+        known.sandbox.control("POST", "mailboxes/ines@quay.example/change", json=change)
+        again, link = await _follow(delta, await delta.with_url(link).get())
+        known.sandbox.control("POST", "mailboxes/ines@quay.example/change", json={**change, "deleted": True})
+        return first.value, events, again, (await _follow(delta, await delta.with_url(link).get()))[0]
+
+    first_page, events, again, gone = _ask(known, read)
+
+    assert first_page == []
+    kinds = [event.type.value for event in events]
+    listed = [row[4] for row in ROWS]
+    assert [kinds.count(kind) for kind in ("singleInstance", "occurrence", "exception")] == [
+        listed.count(kind) for kind in ("singleInstance", "occurrence", "exception")
+    ]
+    assert {event.subject for event in events if event.type.value == "occurrence"} == {None}
+    assert [(event.type.value, event.subject) for event in again] == [
+        ("seriesMaster", "Berths"),
+        ("occurrence", None),
+        ("exception", "Berths"),
+        ("occurrence", None),
+    ]
+    (removed,) = gone
+    assert (removed.id, removed.additional_data["@removed"]) == (again[0].id, {"reason": "deleted"})
+
+
+def test_it_follows_the_changes_of_one_calendar(known: SignedIn) -> None:
+    async def read(client: Any) -> Any:
+        calendar = await client.me.calendar.get()
+        delta = client.me.calendars.by_calendar_id(calendar.id).calendar_view.delta
+        events, link = await _follow(delta, await delta.get(_tracked()))
+        return events, (await _follow(delta, await delta.with_url(link).get()))[0]
+
+    events, again = _ask(known, read)
+
+    assert len([event for event in events if event.type.value != "seriesMaster"]) == 30
+    assert again == []
+
+
+def test_it_understands_that_a_token_is_dead(known: SignedIn) -> None:
+    error = _sdk("msgraph.generated.models.o_data_errors.o_data_error").ODataError
+    dead = f"{known.sandbox.graph_url}/v1.0/me/calendarView/delta?$deltatoken=made-up"
+    with pytest.raises(error) as refused:
+        _ask(known, lambda client: client.me.calendar_view.delta.with_url(dead).get())
+
+    assert (refused.value.response_status_code, refused.value.error.code) == (410, "SyncStateNotFound")

@@ -51,8 +51,8 @@ class Command(BaseCommand):
         password = _first_admin()
         with Supervisor(settings.BASE_DIR) as parts:
             try:
-                url = self._start(parts, None if real else calendars)
-                self._tell(url, password, real)
+                url, outlook = self._start(parts, None if real else calendars)
+                self._tell(url, password, outlook)
                 parts.watch()
             except StopAsked:
                 self._say("\nStopping …")
@@ -61,8 +61,8 @@ class Command(BaseCommand):
             except TimeoutError:
                 raise CommandError(f"No answer within {START_SECONDS:.0f} seconds; everything is stopped.") from None
 
-    def _start(self, parts: Supervisor, calendars: list[str] | None) -> str:
-        """Start all parts, with a stand-in Microsoft if there are ``calendars``; returns Sally's address."""
+    def _start(self, parts: Supervisor, calendars: list[str] | None) -> tuple[str, str]:
+        """Start all parts, with a stand-in Microsoft if there are ``calendars``; returns Sally's address and its."""
         port = _free_port(settings.PORT)
         if port != settings.PORT:
             self._say(f"Port {settings.PORT} is taken; using {port}.")
@@ -73,8 +73,10 @@ class Command(BaseCommand):
             "PUBLIC_URL": url,
             "ALLOWED_HOSTS": "localhost,127.0.0.1",
         }
+        outlook = ""
         if calendars is not None:
-            environment |= _start_sandbox(parts, port, url, calendars)
+            pointed, outlook = _start_sandbox(parts, port, url, calendars)
+            environment |= pointed
         gunicorn = ["gunicorn", "sally.wsgi", "--bind", f"127.0.0.1:{port}", "--worker-class", "gthread"]
         gunicorn += ["--threads", "8", "--log-level", "warning"]
         parts.start("web", [sys.executable, "-m", *gunicorn], environment)
@@ -83,12 +85,13 @@ class Command(BaseCommand):
             session.trust_env = False  # a proxy knows nothing of this machine's own addresses
             session.headers["Connection"] = "close"  # a connection kept open delays the stop
             parts.wait_for(partial(_answers, session, f"{url}{reverse('sign-in')}"), START_SECONDS)
-        return url
+        return url, outlook
 
-    def _tell(self, url: str, password: str, real: bool) -> None:
+    def _tell(self, url: str, password: str, outlook: str) -> None:
         lines = ["", f"Sally is running:  {url}", f"Sign in:           {ADMIN}  {password}"]
-        if not real:
+        if outlook:
             lines += ["Microsoft is a stand-in on this machine: connect a calendar, choose Ines Falk, accept."]
+            lines += [f"Change her calendar:  {outlook}  and watch Sally follow."]
         self._say("\n".join([*lines, "Ctrl-C stops everything.", ""]))
 
     def _say(self, text: str) -> None:
@@ -118,8 +121,8 @@ def _first_admin() -> str:
     return password
 
 
-def _start_sandbox(parts: Supervisor, port: int, url: str, calendars: list[str]) -> dict[str, str]:
-    """Start it on the next free ports; returns the settings that point Sally to it."""
+def _start_sandbox(parts: Supervisor, port: int, url: str, calendars: list[str]) -> tuple[dict[str, str], str]:
+    """Start it on the next free ports; returns the settings that point Sally to it, and its Outlook's address."""
     https = _free_port(port + 1)
     directory = Path(os.environ.get("SANDBOX_DIRECTORY") or settings.BASE_DIR / ".sandbox").resolve()
     command = [sys.executable, "manage.py", "sandbox", "--directory", str(directory)]
@@ -129,7 +132,7 @@ def _start_sandbox(parts: Supervisor, port: int, url: str, calendars: list[str])
         command += ["--calendar", name]
     part = parts.start(STAND_IN, command, {"DJANGO_SETTINGS_MODULE": "sandbox.settings"})
     facts = parts.wait_for(partial(_announcement, part, directory / "sandbox.json"), START_SECONDS)
-    return {
+    settings_for_it = {
         "MICROSOFT_CLIENT_ID": facts["client_id"],
         "MICROSOFT_CLIENT_SECRET": facts["client_secret"],
         "MICROSOFT_CLIENT_CERTIFICATE": "",
@@ -137,6 +140,7 @@ def _start_sandbox(parts: Supervisor, port: int, url: str, calendars: list[str])
         "MICROSOFT_GRAPH_URL": facts["graph_url"],
         "CA_BUNDLE": facts["ca_bundle"],
     }
+    return settings_for_it, f"{facts['pages_url']}/outlook/"
 
 
 def _announcement(part: Part, path: Path) -> dict[str, str] | None:
