@@ -1,5 +1,7 @@
 """The transport: what is waited for, what is trusted, what an answer's status means."""
 
+import gzip
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -125,6 +127,47 @@ def endless() -> Iterator[str]:
     yield f"http://127.0.0.1:{server.server_port}/"
     server.shutdown()
     server.server_close()
+
+
+class Compressed(Endless):
+    """Answers 200 kB of JSON, compressed as Graph does, in chunks as small as the path says."""
+
+    protocol_version = "HTTP/1.1"
+    TEXT = json.dumps([{"number": number, "text": "crane " * 5} for number in range(4000)]).encode()
+
+    def do_GET(self) -> None:
+        size = int(self.path.strip("/"))
+        packed = gzip.compress(self.TEXT)
+        self.send_response(200)
+        self.send_header("Content-Encoding", "gzip")
+        if size:
+            self.send_header("Transfer-Encoding", "chunked")
+        else:
+            self.send_header("Content-Length", str(len(packed)))
+        self.end_headers()
+        for start in range(0, len(packed), size) if size else ():
+            part = packed[start : start + size]
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
+        self.wfile.write(b"0\r\n\r\n" if size else packed)
+
+
+@pytest.fixture
+def compressed() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Compressed)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("chunk", [0, 1, 7, 1000, 100_000])
+def test_a_compressed_answer_is_read_whole_however_it_is_cut(compressed: str, chunk: int) -> None:
+    with Session() as session:
+        for _ in range(3):  # over one connection
+            assert send(session, "GET", f"{compressed}{chunk}").content == Compressed.TEXT
+        pools = session.get_adapter(compressed).poolmanager.pools  # type: ignore[attr-defined]
+        assert [pools[key].num_connections for key in pools.keys()] == [1]  # noqa: SIM118
 
 
 def test_an_answer_that_drips_is_given_up(endless: str, monkeypatch: pytest.MonkeyPatch) -> None:
