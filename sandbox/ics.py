@@ -17,6 +17,10 @@ _TIMING = frozenset({"DTSTART", "DTEND", "DURATION", "RRULE", "RDATE", "EXDATE",
 Wall = datetime | date  # a naive time in the series' zone, or the date of an all-day event
 
 
+# Nothing nearer to the ends of time survives a change of zone, or a window around it.
+FIRST_YEAR, LAST_YEAR = 1900, 2200
+
+
 class Unreadable(ValueError):
     """The text is no calendar; the message is a sentence for a person."""
 
@@ -116,6 +120,8 @@ def read_timing(event: Event, floating: tzinfo) -> Timing:
         end = start if isinstance(start, datetime) else start + timedelta(days=1)
     if isinstance(start, datetime) is not isinstance(end, datetime):
         raise Unreadable(f"The event “{name}” starts with a date and ends with a time, or the other way round.")
+    if not (FIRST_YEAR <= start.year and end.year <= LAST_YEAR):
+        raise Unreadable(f"The event “{name}” lies before {FIRST_YEAR} or after {LAST_YEAR}.")
     timing = Timing(start, end, zone, zone_name or "UTC")
     timing = Timing(timing.wall(start), timing.wall(end), zone, timing.zone_name)
     if timing.end_at < timing.start_at:
