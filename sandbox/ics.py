@@ -120,7 +120,7 @@ def read_timing(event: Event, floating: tzinfo) -> Timing:
         end = start if isinstance(start, datetime) else start + timedelta(days=1)
     if isinstance(start, datetime) is not isinstance(end, datetime):
         raise Unreadable(f"The event “{name}” starts with a date and ends with a time, or the other way round.")
-    if not (FIRST_YEAR <= start.year and end.year <= LAST_YEAR):
+    if not (start.year >= FIRST_YEAR and end.year <= LAST_YEAR):
         raise Unreadable(f"The event “{name}” lies before {FIRST_YEAR} or after {LAST_YEAR}.")
     timing = Timing(start, end, zone, zone_name or "UTC")
     timing = Timing(timing.wall(start), timing.wall(end), zone, timing.zone_name)
