@@ -10,7 +10,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.auth.models import Group
 from django.core.exceptions import BadRequest, FieldDoesNotExist, ValidationError
-from django.db import transaction
+from django.db import DataError, transaction
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
@@ -28,7 +28,7 @@ def _bad_input() -> Iterator[None]:
     """Django admin trips over parameters and ids that are no such thing; they are the sender's mistake, not ours."""
     try:
         yield
-    except (ValueError, ValidationError, KeyError, FieldDoesNotExist) as exc:
+    except (ValueError, ValidationError, KeyError, FieldDoesNotExist, DataError) as exc:
         raise BadRequest("nonsensical parameters") from exc
 
 
