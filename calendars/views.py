@@ -49,14 +49,14 @@ def agenda(request: HttpRequest) -> HttpResponse:
     zone = user.zone
     now = timezone.now()
     connections = list(CalendarConnection.objects.filter(owner=user))
-    first = (page - 1) * PAGE_SIZE
-    meetings = list(Meeting.objects.owned_by(user).upcoming(now, zone)[first : first + PAGE_SIZE + 1])
-    if page > 1 and not meetings:
-        return redirect("meetings")
     unread = [one for one in connections if one.status == one.Status.CONNECTING]
     appearance = "-".join(one.appearance for one in connections)
     if request.htmx and request.GET.get("seen") == appearance:  # type: ignore[attr-defined]
         return HttpResponse(status=204)  # htmx leaves the page, the focus and the screen reader alone
+    first = (page - 1) * PAGE_SIZE
+    meetings = list(Meeting.objects.owned_by(user).upcoming(now, zone)[first : first + PAGE_SIZE + 1])
+    if page > 1 and not meetings:
+        return redirect("meetings")
     context = {
         "connections": connections,
         "appearance": appearance,

@@ -71,7 +71,7 @@ class ConnectionAdmin(ForOrganization):
     def resume(self, request: HttpRequest, queryset: QuerySet[CalendarConnection]) -> None:
         paused = list(queryset.filter(status=CalendarConnection.Status.PAUSED))
         for connection in paused:
-            connection.restart()
+            connection.resume()
         self._report(request, len(paused))
 
     def _report(self, request: HttpRequest, count: int) -> None:

@@ -9,6 +9,7 @@ import email.utils
 import logging
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,12 +21,23 @@ from integrations.errors import RateLimited, Unavailable
 
 logger = logging.getLogger(__name__)
 
-CONNECT_SECONDS = 5.0
-READ_SECONDS = 30.0
+
+@dataclass(frozen=True)
+class Patience:
+    """Seconds: for a connection, for any silence, and for the body of one answer as a whole, however it drips.
+
+    (Headers that drip are not timed; a worker's task has a time limit of its own.)
+    """
+
+    connect: float
+    silence: float
+    answer: float
+
+
+# Together below a lease of 60 seconds.
+IN_THE_BACKGROUND = Patience(connect=5, silence=20, answer=30)
 # While a person waits for the page, and holds one of the few threads that serve all.
-READ_SECONDS_IN_A_PAGE = 8.0
-# For one answer as a whole: below a lease, however slowly it drips.
-ANSWER_SECONDS = 45.0
+IN_A_PAGE = Patience(connect=4, silence=8, answer=10)
 # A page of 1,000 events without bodies is about 2 MB; nothing honest comes near this.
 MOST_BYTES = 64 * 1024 * 1024
 
@@ -34,27 +46,28 @@ class Session(requests.Session):
     """A requests session that trusts only its own settings and never waits for ever.
 
     ``trust_env`` is off: otherwise proxy variables and ``.netrc`` apply, and ``REQUESTS_CA_BUNDLE`` silently beats
-    ``verify`` (https://github.com/psf/requests/issues/3829). ``before_each`` runs before every request;
-    ``read_seconds`` is the longest silence that is waited for.
+    ``verify`` (https://github.com/psf/requests/issues/3829). ``before_each`` runs before every request. Redirects are
+    not followed.
     """
 
-    def __init__(self, before_each: Callable[[], None] = lambda: None, read_seconds: float = READ_SECONDS) -> None:
+    def __init__(self, before_each: Callable[[], None] = lambda: None, patience: Patience = IN_THE_BACKGROUND) -> None:
         super().__init__()
-        self.read_seconds = read_seconds
+        self.patience = patience
         self.trust_env = False
         self.verify = settings.CA_BUNDLE or True
         self.before_each = before_each
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
         self.before_each()
-        kwargs["timeout"] = (CONNECT_SECONDS, self.read_seconds)
-        kwargs["allow_redirects"] = False  # Session.get() asks for them by itself
-        deadline = time.monotonic() + ANSWER_SECONDS
-        response = super().request(method, url, *args, **(kwargs | {"stream": True}))
+        kwargs |= {"timeout": (self.patience.connect, self.patience.silence), "stream": True}
+        response = super().request(method, url, *args, **kwargs)
         # requests has no limit of its own for the size of an answer or for its time as a whole.
-        response._content = _read(response, deadline)
+        response._content = _read(response, time.monotonic() + self.patience.answer)
         response._content_consumed = True  # type: ignore[attr-defined]
         return response
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None, whoever asks: even where requests does not follow one, it would read all of that answer."""
 
 
 def send(session: Session, method: str, url: str, **kwargs: Any) -> requests.Response:

@@ -17,7 +17,7 @@ from django.db.models import Case, F, Q, When
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from integrations import problems, signals
+from integrations import errors, problems, signals
 from integrations.errors import (
     CursorExpired,
     InternalError,
@@ -108,16 +108,16 @@ class ConnectionQuerySet(models.QuerySet["CalendarConnection"]):
                     "account_email": account.email,
                     "account_name": account.name,
                     "granted_scopes": list(account.scopes),
-                    "last_error": "",
-                    "last_error_kind": "",
                     # A sync that still runs with the old token loses its lease, and with it its right to write.
                     "lease_token": None,
                     "lease_until": None,
                 },
             )
             ConnectionSecret.objects.replace(connection, {"cache": account.cache})
-            if connection.status != CalendarConnection.Status.PAUSED:  # an admin's pause is the admin's to end
+            if connection.status != CalendarConnection.Status.PAUSED:
                 connection.restart()
+            else:  # an admin's pause is the admin's to end
+                self.filter(pk=connection.pk).update(last_error="", last_error_kind="")
         return connection
 
 
@@ -200,7 +200,8 @@ class CalendarConnection(models.Model):
     def appearance(self) -> str:
         """Changes when what pages show of it changes, so that they need not be drawn again otherwise."""
         shown = (self.status, self.syncing, self.problem and self.problem.code, self.last_synced_at, self.next_sync_at)
-        return _digest(repr((*shown, self.meeting_count, self.private_left_out, self.unreadable_count)))[:16]
+        counts = (self.meeting_count, self.private_left_out, self.offline_left_out, self.unreadable_count)
+        return _digest(repr((*shown, *counts, self.account_name, self.account_email)))[:16]
 
     @property
     def problem(self) -> problems.Problem | None:
@@ -225,20 +226,29 @@ class CalendarConnection(models.Model):
         Not before the provider's own time where it asked for patience; and nothing where it rests or is gone.
         """
         now = now or timezone.now()
-        self.next_sync_at = max(now, self.not_before or now)
+        soonest = max(now, self.not_before or now)
         able = CalendarConnection.objects.filter(pk=self.pk, status__in=[self.Status.CONNECTING, self.Status.CONNECTED])
         # Somebody wants it: what may have been killing its workers gets another chance.
-        if able.update(next_sync_at=self.next_sync_at, attempts=0):
-            self.attempts = 0
+        if able.update(next_sync_at=soonest, attempts=0):
+            self.next_sync_at, self.attempts = soonest, 0
             signals.sync_requested.send(CalendarConnection, connection=self)
 
     def restart(self) -> None:
-        """Back to work: after a reconnect, or when an admin resumes it."""
+        """Back to work, with nothing held against it."""
         synced = self.last_synced_at is not None
         self.status = self.Status.CONNECTED if synced else self.Status.CONNECTING
-        self.failures = self.attempts = 0
-        CalendarConnection.objects.filter(pk=self.pk).update(status=self.status, failures=0, attempts=0)
+        self.failures, self.attempts, self.last_error, self.last_error_kind = 0, 0, "", ""
+        CalendarConnection.objects.filter(pk=self.pk).update(
+            status=self.status, failures=0, attempts=0, last_error="", last_error_kind=""
+        )
         self.request_sync()
+
+    def resume(self) -> None:
+        """End a pause. What needed its owner's attention before still does: a refused secret is not tried again."""
+        if issubclass(errors.kinds().get(self.last_error_kind, ProviderError), ReconnectNeeded):
+            CalendarConnection.objects.filter(pk=self.pk).update(status=self.Status.NEEDS_ATTENTION)
+        else:
+            self.restart()
 
     def pause(self) -> None:
         """Rest until ``restart``; a sync that runs loses its lease, and with it its right to write."""
@@ -289,8 +299,10 @@ class CalendarConnection(models.Model):
             token,
             **changes,
             status=self.Status.CONNECTED,
-            # A wish for another sync that came while this one ran is still open.
-            next_sync_at=Case(When(next_sync_at__gt=started, then=F("next_sync_at")), default=now + _interval()),
+            # A wish for another sync that came while this one ran is still open; an old pause is none.
+            next_sync_at=Case(
+                When(next_sync_at__gt=started, next_sync_at__lte=now, then=F("next_sync_at")), default=now + _interval()
+            ),
             not_before=None,
             failures=0,
             last_error="",

@@ -20,6 +20,8 @@ from typing import Any, TypeVar
 
 import msal
 import requests
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django.conf import settings
 
 from integrations.errors import (
@@ -34,7 +36,7 @@ from integrations.errors import (
     UnexpectedAnswer,
 )
 from integrations.events import LONGEST_ADDRESS, LONGEST_NAME, clean
-from integrations.http import READ_SECONDS_IN_A_PAGE, Session, check
+from integrations.http import IN_A_PAGE, Session, check
 
 # msal recommends form_post. A form post from another site arrives without SameSite=Lax cookies, so without the
 # session that the callback must belong to; the query form keeps them.
@@ -63,7 +65,7 @@ def begin(scopes: Sequence[str], *, authority: str, redirect_uri: str, state: st
 
     Raises ``Temporary`` and ``OperatorProblem``.
     """
-    app = _app(authority, msal.SerializableTokenCache(), Session(read_seconds=READ_SECONDS_IN_A_PAGE))
+    app = _app(authority, msal.SerializableTokenCache(), Session(patience=IN_A_PAGE))
     # Entra refuses login_hint together with prompt=select_account (entra-docs, v2-oauth2-auth-code-flow).
     choice = {"login_hint": login_hint} if login_hint else {"prompt": "select_account"}
     asked = [scope for scope in scopes if scope not in SIGN_IN_SCOPES]
@@ -76,7 +78,7 @@ def finish(flow: Mapping[str, Any], answer: Mapping[str, str], *, authority: str
     if "error" in answer:
         raise _error(answer)
     cache = msal.SerializableTokenCache()
-    app = _app(authority, cache, Session(read_seconds=READ_SECONDS_IN_A_PAGE))
+    app = _app(authority, cache, Session(patience=IN_A_PAGE))
     result = _translated(lambda: app.acquire_token_by_auth_code_flow(dict(flow), dict(answer)))
     if "error" in result:
         raise _error(result)
@@ -160,10 +162,12 @@ class _Transport:
 
 
 def _app(authority: str, cache: msal.SerializableTokenCache, session: Session) -> msal.ConfidentialClientApplication:
+    credential = _credential()
+
     def build() -> msal.ConfidentialClientApplication:
         return msal.ConfidentialClientApplication(
             settings.MICROSOFT_CLIENT_ID,
-            client_credential=_credential(),
+            client_credential=credential,
             authority=f"{settings.MICROSOFT_LOGIN_URL}/{authority}",
             token_cache=cache,
             http_client=_Transport(session),
@@ -175,11 +179,21 @@ def _app(authority: str, cache: msal.SerializableTokenCache, session: Session) -
 
 
 def _credential() -> Any:
+    """The secret, or the certificate in its place. Raises ``OperatorProblem`` where neither is usable."""
+    if not settings.MICROSOFT_CLIENT_ID:
+        raise OperatorProblem("MICROSOFT_CLIENT_ID is not set", code="OPERATOR-0")
     if settings.MICROSOFT_CLIENT_CERTIFICATE:
-        pem = Path(settings.MICROSOFT_CLIENT_CERTIFICATE).read_text(encoding="ascii")
-        return {"private_key": pem, "public_certificate": pem}
-    if not settings.MICROSOFT_CLIENT_ID or not settings.MICROSOFT_CLIENT_SECRET:
-        raise OperatorProblem("MICROSOFT_CLIENT_ID and MICROSOFT_CLIENT_SECRET are not set", code="OPERATOR-0")
+        try:
+            pem = Path(settings.MICROSOFT_CLIENT_CERTIFICATE).read_bytes()
+            load_pem_private_key(pem, password=None)
+            x509.load_pem_x509_certificate(pem)
+        except (OSError, ValueError, TypeError) as exc:  # TypeError: the key wants a password
+            detail = f"MICROSOFT_CLIENT_CERTIFICATE: {type(exc).__name__}"
+            raise OperatorProblem(detail, code="OPERATOR-1") from None
+        text = pem.decode("ascii", "replace")
+        return {"private_key": text, "public_certificate": text}
+    if not settings.MICROSOFT_CLIENT_SECRET:
+        raise OperatorProblem("MICROSOFT_CLIENT_SECRET is not set", code="OPERATOR-0")
     return settings.MICROSOFT_CLIENT_SECRET
 
 
@@ -196,7 +210,8 @@ def _translated(call: Callable[[], T]) -> T:
     except RuntimeError as exc:
         # msal raises it for a nonce that is missing or another's.
         raise UnexpectedAnswer(f"sign-in service: {type(exc).__name__}", code="NONCE") from None
-    except Exception as exc:  # noqa: BLE001 - msal trips over odd answers in many ways; its words may hold them
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as exc:
+        # What msal trips over where an answer is no JSON, or not the object it takes for granted.
         raise Unavailable(f"sign-in service: unreadable answer ({type(exc).__name__})") from None
 
 

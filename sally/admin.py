@@ -24,11 +24,16 @@ admin.site.unregister(Group)  # roles are a field of the user
 
 
 @contextmanager
-def _bad_input() -> Iterator[None]:
-    """Django admin trips over parameters and ids that are no such thing; they are the sender's mistake, not ours."""
+def _bad_input(request: HttpRequest | None = None) -> Iterator[None]:
+    """Django admin trips over parameters and ids that are no such thing; they are the sender's mistake, not ours.
+
+    With a request only where it reads: what goes wrong while something is saved may well be ours.
+    """
     try:
         yield
     except (ValueError, ValidationError, KeyError, FieldDoesNotExist, DataError) as exc:
+        if request is not None and request.method == "POST":
+            raise
         raise BadRequest("nonsensical parameters") from exc
 
 
@@ -50,14 +55,17 @@ class ForOrganization(admin.ModelAdmin):  # type: ignore[type-arg]  # generic to
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         with _bad_input():
+            for chosen in request.POST.getlist("_selected_action"):
+                self.model._meta.pk.to_python(chosen)
+        with _bad_input(request):
             return super().changelist_view(request, extra_context)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        with _bad_input():
+        with _bad_input(request):
             return super().changeform_view(request, *args, **kwargs)
 
     def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        with _bad_input():
+        with _bad_input(request):
             return super().delete_view(request, *args, **kwargs)
 
     def _is_admin(self, request: HttpRequest) -> bool:

@@ -551,17 +551,24 @@ class TestTheLease:
         assert ends == [NOW + timedelta(seconds=60), NOW + timedelta(seconds=85), NOW + timedelta(seconds=85)]
 
     def test_a_wish_that_came_during_the_sync_is_still_open_after_it(self, connection: CalendarConnection) -> None:
-        wish = NOW + timedelta(seconds=2)
+        wish, moment = NOW + timedelta(seconds=2), [NOW]
 
         class Slow(MemoryClient):
             def events(self, window: Window) -> Listing:
                 CalendarConnection.objects.update(next_sync_at=wish)
+                moment[0] = NOW + timedelta(seconds=10)
                 return super().events(window)
 
         _, token = CalendarConnection.objects.claim(NOW, limit=1)
-        sync.run(connection.pk, token, clock=lambda: NOW, open_client=lambda *_: Slow())
+        sync.run(connection.pk, token, clock=lambda: moment[0], open_client=lambda *_: Slow())
         connection.refresh_from_db()
         assert connection.next_sync_at == wish
+
+    def test_an_old_pause_is_no_wish(self, connection: CalendarConnection) -> None:
+        CalendarConnection.objects.update(next_sync_at=NOW + timedelta(hours=1), failures=5)
+        run(connection, MemoryClient())
+        assert connection.next_sync_at
+        assert connection.next_sync_at <= NOW + timedelta(minutes=6)
 
     def test_the_next_sync_is_in_about_five_minutes(self, connection: CalendarConnection) -> None:
         run(connection, MemoryClient())

@@ -12,7 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from integrations.errors import RateLimited, Unavailable
-from integrations.http import Session, check, retry_after, send
+from integrations.http import IN_THE_BACKGROUND, Patience, Session, check, retry_after, send
+from integrations.models import LEASE
 from tests.sandbox_process import Sandbox
 
 
@@ -170,10 +171,9 @@ def test_a_compressed_answer_is_read_whole_however_it_is_cut(compressed: str, ch
         assert [pools[key].num_connections for key in pools.keys()] == [1]  # noqa: SIM118
 
 
-def test_an_answer_that_drips_is_given_up(endless: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("integrations.http.ANSWER_SECONDS", 0.5)
+def test_an_answer_that_drips_is_given_up(endless: str) -> None:
     began = time.monotonic()
-    with Session() as session, pytest.raises(Unavailable):
+    with Session(patience=Patience(connect=5, silence=5, answer=0.5)) as session, pytest.raises(Unavailable):
         send(session, "GET", endless)
     assert time.monotonic() - began < 5
 
@@ -189,9 +189,23 @@ def test_an_answer_without_end_is_given_up(endless: str, monkeypatch: pytest.Mon
 def test_silence_is_given_up_sooner_where_a_person_waits(microsoft: Sandbox) -> None:
     microsoft.control("POST", "faults", json={"path": "openid-configuration", "status": None, "delay": 3})
     began = time.monotonic()
-    with Session(read_seconds=0.5) as session, pytest.raises(Unavailable):
+    with Session(patience=Patience(connect=5, silence=0.5, answer=5)) as session, pytest.raises(Unavailable):
         send(session, "GET", f"{microsoft.login_url}/organizations/v2.0/.well-known/openid-configuration")
     assert time.monotonic() - began < 2.5
+
+
+def test_one_request_fits_into_a_lease() -> None:
+    one = IN_THE_BACKGROUND
+    assert one.connect + one.silence + one.answer < LEASE.total_seconds()
+
+
+@pytest.mark.parametrize("location", ["http://[::1", "/elsewhere", "https://evil.example/"])
+def test_a_redirects_target_is_not_even_looked_at(microsoft: Sandbox, location: str) -> None:
+    fault = {"path": "/organizations/", "status": 302, "headers": {"Location": location}, "body": "moved"}
+    microsoft.control("POST", "faults", json=fault)
+    with Session() as session:
+        response = send(session, "GET", f"{microsoft.login_url}/organizations/x")
+        assert (response.status_code, response.text) == (302, "moved")
 
 
 def test_errors_name_no_query() -> None:

@@ -235,6 +235,25 @@ class TestRequestSync:
         row.restart()
 
 
+class TestResume:
+    @pytest.mark.parametrize(
+        ("kind", "status"),
+        [
+            ("", Status.CONNECTING),
+            ("OperatorProblem", Status.CONNECTING),
+            ("ReconnectNeeded", Status.NEEDS_ATTENTION),
+            ("PasswordRefused", Status.NEEDS_ATTENTION),
+        ],
+    )
+    def test_what_needed_its_owner_still_does(self, alice: User, kind: str, status: str) -> None:
+        row = make(alice, last_error="X", last_error_kind=kind)
+        row.pause()
+        row.resume()
+        row.refresh_from_db()
+        assert row.status == status
+        assert bool(row.problem) is (status == Status.NEEDS_ATTENTION)
+
+
 class TestWhatTheUserReads:
     @pytest.mark.parametrize(
         ("fields", "code"),

@@ -372,6 +372,19 @@ def test_a_certificate_stands_in_for_the_secret(
         sandbox.stop()
 
 
+@pytest.mark.parametrize(
+    "content", [b"", b"no certificate", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"]
+)
+def test_a_broken_certificate_is_the_operators_problem(
+    microsoft: Sandbox, settings: Settings, tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / "both.pem").write_bytes(content)
+    settings.MICROSOFT_CLIENT_CERTIFICATE = str(tmp_path / "both.pem")
+    with pytest.raises(OperatorProblem) as caught:
+        begin()
+    assert caught.value.code == "OPERATOR-1"
+
+
 def test_msal_still_raises_what_we_translate() -> None:
     """``oauth._translated`` names msal's base error; a new version that drops it must be noticed."""
     assert issubclass(msal.exceptions.MsalServiceError, msal.exceptions.MsalError)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from typing import Any
 
@@ -10,6 +11,8 @@ from django.utils import timezone
 
 from calendars import sync
 from integrations.models import CalendarConnection
+
+logger = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
@@ -28,7 +31,11 @@ class Command(BaseCommand):
             if not claimed:
                 break
             done += claimed
-            sync.run(claimed[0], token)
+            try:
+                sync.run(claimed[0], token)
+            except Exception:
+                # Recorded on the row; the others must not wait for it.
+                logger.exception("sync of %s: a bug", claimed[0])
         if connection and not done:
             raise CommandError(f"{connection} does not exist, is being synced, or rests; its page says why")
         failed = 0

@@ -22,6 +22,7 @@ from django_q import cluster as django_q_cluster
 from django_q.cluster import Cluster, Sentinel
 
 LOOK_EVERY = 0.2  # seconds
+MOST_STARTS = 8  # in a minute
 CHILD_KILLED = 70  # exit code of a sentinel that gave up
 
 
@@ -53,7 +54,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         os.register_at_fork(after_in_child=_end_with_parent)
         django_q_cluster.Sentinel = FrankSentinel  # Cluster.start() takes it from there
+        begun = [time.monotonic()]
         while self._run_cluster() == CHILD_KILLED:
+            begun = [time.monotonic(), *begun[: MOST_STARTS - 1]]
+            if len(begun) == MOST_STARTS and begun[0] - begun[-1] < 60:
+                raise CommandError("processes of the worker are killed again and again (out of memory?)")
             self.stderr.write("A process of the worker was killed; the worker starts afresh.")
             time.sleep(2 * LOOK_EVERY)  # until the others have noticed and left
 
