@@ -62,7 +62,7 @@ class ConnectionQuerySet(models.QuerySet["CalendarConnection"]):
             Q(lease_until=None)
             | Q(lease_until__lt=now, attempts__lt=MOST_ATTEMPTS)
             | Q(lease_until__lt=now - POISONED_PAUSE),
-            status__in=[CalendarConnection.Status.CONNECTING, CalendarConnection.Status.CONNECTED],
+            status__in=CalendarConnection.AT_WORK,
             next_sync_at__lte=now,
             owner__is_active=True,
         )
@@ -94,7 +94,7 @@ class ConnectionQuerySet(models.QuerySet["CalendarConnection"]):
         return self.filter(
             Q(lease_until=None) | Q(lease_until__lt=now),
             Q(not_before=None) | Q(not_before__lte=now),
-            status__in=[CalendarConnection.Status.CONNECTING, CalendarConnection.Status.CONNECTED],
+            status__in=CalendarConnection.AT_WORK,
         )
 
     def connect(self, owner: User, provider: str, account: SignedIn) -> CalendarConnection:
@@ -129,6 +129,9 @@ class CalendarConnection(models.Model):
         CONNECTED = "connected", _("Connected")
         NEEDS_ATTENTION = "needs_attention", _("Needs attention")
         PAUSED = "paused", _("Paused")
+
+    # The others rest until somebody acts.
+    AT_WORK = (Status.CONNECTING, Status.CONNECTED)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(User, models.CASCADE, verbose_name=_("owner"), related_name="+")
@@ -181,7 +184,7 @@ class CalendarConnection(models.Model):
 
     @property
     def can_sync(self) -> bool:
-        return self.status in (self.Status.CONNECTING, self.Status.CONNECTED)
+        return self.status in self.AT_WORK
 
     @property
     def syncing(self) -> bool:
@@ -227,7 +230,7 @@ class CalendarConnection(models.Model):
         """
         now = now or timezone.now()
         soonest = max(now, self.not_before or now)
-        able = CalendarConnection.objects.filter(pk=self.pk, status__in=[self.Status.CONNECTING, self.Status.CONNECTED])
+        able = CalendarConnection.objects.filter(pk=self.pk, status__in=self.AT_WORK)
         # Somebody wants it: what may have been killing its workers gets another chance.
         if able.update(next_sync_at=soonest, attempts=0):
             self.next_sync_at, self.attempts = soonest, 0

@@ -73,8 +73,7 @@ def test_from_click_to_meetings_and_out_again(door: Door, alice: User, microsoft
     # A meeting is added in Outlook; "Sync now" shows it.
     microsoft.control(
         "POST", f"mailboxes/{INES}/events",
-        json={"subject": "Fresh from Outlook", "start": "2026-11-23T10:00:00Z", "end": "2026-11-23T11:00:00Z"}
-        | soon(),
+        json={"subject": "Fresh from Outlook"} | soon(),
     )  # fmt: skip
     page.get_by_role("button", name=words["sync"]).click()
     page.wait_for_timeout(300)
