@@ -24,6 +24,7 @@ class CalendarsConfig(AppConfig):
 
     def ready(self) -> None:
         signals.sync_requested.connect(wake_on_commit, dispatch_uid="calendars")
+        signals.options_changed.connect(delete_excluded, dispatch_uid="calendars")
         signals.disconnecting.connect(delete_meetings, dispatch_uid="calendars")
         post_migrate.connect(register_schedules, sender=self, dispatch_uid="calendars")
 
@@ -35,10 +36,17 @@ def wake_on_commit(sender: object, connection: CalendarConnection, **_: Any) -> 
     transaction.on_commit(partial(tasks.wake, connection.pk), robust=True)
 
 
+def delete_excluded(sender: object, connection: CalendarConnection, **_: Any) -> int:
+    from calendars.models import LookedAt, Meeting
+
+    LookedAt.objects.filter(connection=connection).delete()  # hashes of private ones may be among them
+    return Meeting.objects.excluded_from(connection).delete_all()
+
+
 def delete_meetings(sender: object, connection: CalendarConnection, **_: Any) -> dict[str, int]:
     from calendars.models import Meeting
 
-    return {"meetings": Meeting.objects.filter(connection=connection).delete()[0]}
+    return {"meetings": Meeting.objects.filter(connection=connection).delete_all()}
 
 
 def register_schedules(sender: object, **_: Any) -> None:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from calendars.links import MeetingLink
+from calendars.links import Found
 from integrations.events import RemoteEvent, Window
+
+# To be raised when the same event would give another draft, as with a new service: all events are then looked at again.
+EDITION = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """What a sync writes of a meeting, and nothing else. ``version`` only says "look closer", so it is not compared."""
+    """What a sync writes of a meeting, and nothing else.
+
+    ``version`` is ``seen_version`` of the event that was looked at whole, "" while that is still to be done. It only
+    says "look closer", so it is not compared.
+    """
 
     calendar_id: str
     external_id: str
@@ -39,13 +47,19 @@ class Draft:
     location: str
     join_url: str
     service: str
+    link_source: str
 
 
-def draft(event: RemoteEvent, link: MeetingLink | None) -> Draft:
+def seen_version(event: RemoteEvent) -> str:
+    """What a draft of this event keeps, so that the next sync sees at a glance that nothing changed."""
+    return f"{EDITION}:{event.version}"
+
+
+def draft(event: RemoteEvent, found: Found | None, *, looked_at_whole: bool = True) -> Draft:
     return Draft(
         calendar_id=event.calendar_id,
         external_id=event.id,
-        version=event.version,
+        version=seen_version(event) if looked_at_whole else "",
         kind=event.kind.value,
         series_id=event.series_id,
         ical_uid=event.ical_uid,
@@ -66,8 +80,9 @@ def draft(event: RemoteEvent, link: MeetingLink | None) -> Draft:
         organizer_email=event.organizer.address,
         attendees=tuple((one.name, one.address, one.kind, one.response.value) for one in event.attendees),
         location=event.location,
-        join_url=link.url if link else "",
-        service=link.service if link else "",
+        join_url=found.link.url if found else "",
+        service=found.link.service if found else "",
+        link_source=found.source.value if found else "",
     )
 
 
@@ -80,14 +95,62 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
+class Update:
+    pk: int
+    before: Draft
+    after: Draft
+
+
+@dataclass(frozen=True, slots=True)
 class MergePlan:
+    """What to write; of ``seen`` only the version, for nothing else of them differs."""
+
     create: tuple[Draft, ...] = ()
-    update: tuple[Known, ...] = ()
+    update: tuple[Update, ...] = ()
+    seen: tuple[Known, ...] = ()
     delete: tuple[Known, ...] = ()
 
     @property
-    def empty(self) -> bool:
-        return not (self.create or self.update or self.delete)
+    def changes_meetings(self) -> bool:
+        return bool(self.create or self.update or self.delete)
+
+
+class Happened(enum.StrEnum):
+    """What a person wants to be told of a meeting."""
+
+    ADDED = "added"
+    MOVED = "moved"
+    CANCELLED = "cancelled"
+    RESTORED = "restored"
+
+
+def happened(before: Draft, after: Draft) -> list[Happened]:
+    """What there is to tell of an update; nothing for a change of words alone."""
+    told = []
+    if _times(before) != _times(after):
+        told.append(Happened.MOVED)
+    if before.cancelled != after.cancelled:
+        told.append(Happened.CANCELLED if after.cancelled else Happened.RESTORED)
+    return told
+
+
+def _times(one: Draft) -> tuple[object, ...]:
+    return one.start, one.end, one.start_date, one.end_date
+
+
+def vanished(known: Iterable[Known], listing: Iterable[RemoteEvent], window: Window) -> list[str]:
+    """Ids of known meetings that should be in this listing of ``window`` and are not, under whatever id."""
+    ids, slots = set(), set()
+    for event in listing:
+        ids.add(event.id)
+        slots.add((event.calendar_id, event.ical_uid, event.original_start))
+    return [
+        one.draft.external_id
+        for one in known
+        if one.draft.external_id not in ids
+        and not (one.draft.ical_uid and _slot(one.draft) in slots)
+        and window.contains(one.draft.start, one.draft.end)
+    ]
 
 
 def plan_merge(known: Sequence[Known], drafts: Iterable[Draft], window: Window) -> MergePlan:
@@ -116,9 +179,15 @@ def plan_merge(known: Sequence[Known], drafts: Iterable[Draft], window: Window) 
             pairs.append((match, one))
         else:
             create.append(one)
+    differing = [(match, one) for match, one in pairs if match.draft is not one]
     return MergePlan(
         create=tuple(create),
-        update=tuple(Known(match.pk, one) for match, one in pairs if match.draft != one),
+        update=tuple(Update(match.pk, match.draft, one) for match, one in differing if match.draft != one),
+        seen=tuple(
+            Known(match.pk, one)
+            for match, one in differing
+            if match.draft == one and match.draft.version != one.version
+        ),
         delete=tuple(one for one in remaining.values() if window.contains(one.draft.start, one.draft.end)),
     )
 

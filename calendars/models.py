@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime, time
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -13,9 +13,12 @@ from django.db import models
 from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce, Greatest, TruncDate
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
-from calendars.merge import Draft, Known, MergePlan
+from calendars import merge
+from calendars.merge import Draft, Happened, Known, MergePlan
+from calendars.reading import HASH_SIZE, Remembered
 from integrations.models import CalendarConnection
 from sally.models import User
 
@@ -47,27 +50,56 @@ class MeetingQuerySet(models.QuerySet["Meeting"]):
         rows = self.filter(connection=connection).values_list("pk", *DRAFT_FIELDS)
         return [Known(row[0], _draft(dict(zip(DRAFT_FIELDS, row[1:], strict=True)))) for row in rows]
 
-    def apply(self, connection: CalendarConnection, plan: MergePlan, now: datetime) -> None:
-        """Write a plan in at most three statements (SQLite: more, its statements hold fewer parameters).
+    def excluded_from(self, connection: CalendarConnection) -> MeetingQuerySet:
+        """Meetings that the connection's options do not let be kept: what ``policy.left_out`` says, as a query."""
+        excluded = Q(pk__in=[])
+        if not connection.sync_private:
+            excluded |= Q(private=True)
+        if connection.sync_only_online:
+            excluded |= Q(join_url="")
+        return self.filter(excluded, connection=connection)
 
-        Deletions first and creations last, so that an id freed by one meeting may be taken by another.
+    def delete_all(self) -> int:
+        """Delete them and what hangs on them, without loading any; how many meetings there were."""
+        Change.objects.filter(meeting__in=self.values("pk"))._raw_delete(self.db)
+        return self._raw_delete(self.db)
+
+    def apply(
+        self, connection: CalendarConnection, plan: MergePlan, now: datetime, *, shown_until: datetime | None
+    ) -> None:
+        """Write a plan in at most six statements (SQLite: more, its statements hold fewer parameters).
+
+        Deletions first and creations last, so that an id freed by one meeting may be taken by another. A new meeting
+        is told as added if it begins before ``shown_until``, where the last complete read ended; None tells of none.
         """
         if plan.delete:
-            self.filter(pk__in=[one.pk for one in plan.delete])._raw_delete(self.db)
+            self.filter(pk__in=[one.pk for one in plan.delete]).delete_all()
         if plan.update:
-            self.bulk_create(
-                [
-                    Meeting(pk=one.pk, connection=connection, updated_at=now, **_values(one.draft))
-                    for one in plan.update
-                ],
-                update_conflicts=True,
-                unique_fields=["pk"],
-                update_fields=[*DRAFT_FIELDS, "updated_at"],
-            )
-        if plan.create:
-            self.bulk_create(
-                Meeting(connection=connection, created_at=now, updated_at=now, **_values(one)) for one in plan.create
-            )
+            updated = [(one.pk, one.after) for one in plan.update]
+            self._overwrite(connection, updated, [*DRAFT_FIELDS, "updated_at"], now)
+        if plan.seen:
+            self._overwrite(connection, [(one.pk, one.draft) for one in plan.seen], ["version"], now)
+        created = self.bulk_create(
+            Meeting(connection=connection, created_at=now, updated_at=now, **_values(one)) for one in plan.create
+        )
+        told = [
+            Change(meeting_id=one.pk, at=now, what=what, **_place(one.before) if what is Happened.MOVED else {})
+            for one in plan.update
+            for what in merge.happened(one.before, one.after)
+        ]
+        if shown_until:
+            told += [Change(meeting=one, at=now, what=Happened.ADDED) for one in created if one.start < shown_until]
+        Change.objects.bulk_create(told)
+
+    def _overwrite(
+        self, connection: CalendarConnection, rows: Iterable[tuple[int, Draft]], names: Sequence[str], now: datetime
+    ) -> None:
+        self.bulk_create(
+            [Meeting(pk=pk, connection=connection, updated_at=now, **_values(one)) for pk, one in rows],
+            update_conflicts=True,
+            unique_fields=["pk"],
+            update_fields=names,
+        )
 
 
 class Meeting(models.Model):
@@ -101,6 +133,7 @@ class Meeting(models.Model):
     location = models.CharField(max_length=1000, blank=True)
     join_url = models.TextField(blank=True)
     service = models.CharField(max_length=20, blank=True)
+    link_source = models.CharField(max_length=10, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -126,6 +159,62 @@ class Meeting(models.Model):
     @property
     def organizer(self) -> str:
         return self.organizer_name or self.organizer_email
+
+
+class Change(models.Model):
+    """Something that happened to a meeting, as a sync noticed it. A move keeps where the meeting stood before."""
+
+    class What(models.TextChoices):
+        ADDED = Happened.ADDED.value, _("added")
+        MOVED = Happened.MOVED.value, _("moved")
+        CANCELLED = Happened.CANCELLED.value, _("cancelled")
+        RESTORED = Happened.RESTORED.value, _("takes place again")
+
+    meeting = models.ForeignKey(Meeting, models.CASCADE, related_name="changes", db_index=False)
+    at = models.DateTimeField()
+    what = models.CharField(max_length=10, choices=What.choices)
+    start = models.DateTimeField(null=True, blank=True)
+    end = models.DateTimeField(null=True, blank=True)
+    start_date = models.DateField(null=True, blank=True)
+    end_date = models.DateField(null=True, blank=True)
+
+    objects: ClassVar[models.Manager[Change]] = models.Manager()
+
+    class Meta:
+        ordering = ["at", "pk"]
+        indexes = [models.Index(fields=["meeting", "at"], name="change_of_meeting")]
+
+    def __str__(self) -> str:
+        return f"{self.what} at {self.at:%Y-%m-%d %H:%M}"
+
+
+class LookedAtQuerySet(models.QuerySet["LookedAt"]):
+    def of(self, connection: CalendarConnection) -> Remembered:
+        """What is remembered of a connection's events, under a key of its own: elsewhere they hash differently."""
+        stored = self.filter(pk=connection.pk).values_list("hashes", flat=True).first()
+        hashes = bytes(stored or b"")
+        key = salted_hmac("calendars.looked-at", str(connection.pk), algorithm="sha256").digest()
+        return Remembered(key, frozenset(hashes[at : at + HASH_SIZE] for at in range(0, len(hashes), HASH_SIZE)))
+
+    def remember(self, connection: CalendarConnection, hashes: Iterable[bytes]) -> None:
+        row = LookedAt(connection=connection, hashes=b"".join(sorted(hashes)))
+        self.bulk_create([row], update_conflicts=True, unique_fields=["connection"], update_fields=["hashes"])
+
+
+class LookedAt(models.Model):
+    """Events that were looked at whole and left out for having no link: keyed hashes, one after the other."""
+
+    connection = models.OneToOneField(CalendarConnection, models.CASCADE, primary_key=True, related_name="+")
+    hashes = models.BinaryField()
+
+    objects = LookedAtQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"looked at of {self.pk}"
+
+
+def _place(one: Draft) -> dict[str, Any]:
+    return {"start": one.start, "end": one.end, "start_date": one.start_date, "end_date": one.end_date}
 
 
 def _draft(row: Mapping[str, Any]) -> Draft:

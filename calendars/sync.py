@@ -1,23 +1,25 @@
-"""One sync, told as a story: take the lease, poll, read the window, decide, apply, record."""
+"""One sync, told as a story: take the lease, poll, list the window, decide, apply, record."""
 
 from __future__ import annotations
 
 import logging
 import uuid
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from calendars import links, merge
-from calendars.models import Meeting
-from calendars.policy import LeftOut, SyncOptions, left_out
+from calendars import merge, reading
+from calendars.merge import Known, MergePlan
+from calendars.models import LookedAt, Meeting
+from calendars.policy import LeftOut, SyncOptions
+from calendars.reading import Reading, Remembered
 from integrations.errors import InternalError, OperatorProblem, ProviderError, UnexpectedAnswer
-from integrations.events import CalendarClient, Changed, Listing, Poll, RemoteEvent, Window
+from integrations.events import CalendarClient, Changed, Listing, RemoteEvent, Window
 from integrations.models import CalendarConnection, LeaseLost
 from integrations.providers import open_calendar
 
@@ -30,6 +32,8 @@ READ_AT_LEAST_EVERY = timedelta(hours=1)
 LONGEST_LOOK_BACK = timedelta(days=365)
 # So many known future meetings do not all vanish at once; fewer may.
 SUSPICIOUS = 5
+# How long one sync asks for bodies: a first one may need thousands, and the meetings must not wait for them all.
+FILL_FOR = timedelta(seconds=20)
 
 
 class Lease:
@@ -48,13 +52,25 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What the calendar shows of a window, as drafts, and how much was left out of it."""
+class Outcome:
+    """What one sync found out, and is about to be written."""
 
-    drafts: tuple[merge.Draft, ...]
-    left_out: Counter[LeftOut]
+    started: datetime
+    now: datetime
+    cursor: str
+    known: int
     unreadable: int
-    empty: bool
+    plan: MergePlan
+    read: Reading
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return {
+            "meeting_count": self.known + len(self.plan.create) - len(self.plan.delete),
+            "private_left_out": self.read.left_out[LeftOut.PRIVATE],
+            "offline_left_out": self.read.left_out[LeftOut.OFFLINE],
+            "unreadable_count": self.unreadable,
+        }
 
 
 def run(
@@ -105,26 +121,37 @@ def _sync(
     if listing.unreadable and not listing:
         raise UnexpectedAnswer("none of the events could be read", code="UNREADABLE")
     known = Meeting.objects.known(connection)
-    reading = _decide(connection, listing)
-    plan = merge.plan_merge(known, reading.drafts, window)
     if listing.pages > 1 or listing.unreadable:
-        missed = _missed(client, listing, plan, window)
-        reading = _decide(connection, Listing([*listing, *missed], unreadable=listing.unreadable))
-        plan = merge.plan_merge(known, reading.drafts, window)
-    if reading.empty and _suspicious(connection, known, started):
+        listing.extend(_missed(client, listing, known, window))
+    if not listing and _suspicious(connection, known, started):
         connection.record_emptied(lease.token, started, clock() + LOOK_AGAIN)
         return
-    _apply(connection, lease, plan, reading, len(known), started, clock(), poll)
+    remembered = LookedAt.objects.of(connection) if connection.sync_only_online else Remembered()
+    read = reading.read(
+        listing,
+        known,
+        SyncOptions(private=connection.sync_private, only_online=connection.sync_only_online),
+        remembered,
+        now=started,
+        fill=client.fill,
+        time_is_left=partial(_before, clock, clock() + FILL_FOR),
+    )
+    plan = merge.plan_merge(known, read.drafts, window)
+    outcome = Outcome(started, clock(), poll.cursor, len(known), listing.unreadable, plan, read)
+    _apply(connection, lease, remembered, outcome)
+
+
+def _before(clock: Callable[[], datetime], deadline: datetime) -> bool:
+    return clock() < deadline
 
 
 def _read_recently(connection: CalendarConnection, now: datetime) -> bool:
     return connection.last_synced_at is not None and now - connection.last_synced_at < READ_AT_LEAST_EVERY
 
 
-def _missed(client: CalendarClient, listing: Listing, plan: merge.MergePlan, window: Window) -> list[RemoteEvent]:
+def _missed(client: CalendarClient, listing: Listing, known: list[Known], window: Window) -> list[RemoteEvent]:
     """Events that slipped through between two pages, or were garbled: what seems gone is asked for once more."""
-    listed = {event.id for event in listing}
-    ids = [one.draft.external_id for one in plan.delete if one.draft.external_id not in listed]
+    ids = merge.vanished(known, listing, window)
     return [event for event in client.find(ids) if window.contains(event.start, event.end)] if ids else []
 
 
@@ -136,58 +163,49 @@ def window_of(connection: CalendarConnection, now: datetime) -> Window:
     return Window(start, now + timedelta(days=settings.SYNC_DAYS_AHEAD))
 
 
-def _decide(connection: CalendarConnection, listing: Listing) -> Reading:
-    """Drop what the options exclude before anything else sees it."""
-    options = SyncOptions(private=connection.sync_private, only_online=connection.sync_only_online)
-    counts: Counter[LeftOut] = Counter()
-    drafts: list[merge.Draft] = []
-    for event in listing:
-        found = links.find_in_listing(event)
-        link = found.link if found else None
-        reason = left_out(event, link, options)
-        if reason:
-            counts[reason] += 1
-        else:
-            drafts.append(merge.draft(event, link))
-    return Reading(tuple(drafts), counts, listing.unreadable, empty=not listing)
-
-
-def _suspicious(connection: CalendarConnection, known: list[merge.Known], now: datetime) -> bool:
+def _suspicious(connection: CalendarConnection, known: list[Known], now: datetime) -> bool:
     """Whether a suddenly empty calendar is not to be believed yet: a broken answer looks just like that."""
     upcoming = sum(one.draft.start > now for one in known)
     confirmed = connection.emptied_at is not None and now - connection.emptied_at >= LOOK_AGAIN
     return upcoming >= SUSPICIOUS and not confirmed
 
 
-def _apply(
-    connection: CalendarConnection,
-    lease: Lease,
-    plan: merge.MergePlan,
-    reading: Reading,
-    known: int,
-    started: datetime,
-    now: datetime,
-    poll: Poll,
-) -> None:
-    counts = {
-        "meeting_count": known + len(plan.create) - len(plan.delete),
-        "private_left_out": reading.left_out[LeftOut.PRIVATE],
-        "offline_left_out": reading.left_out[LeftOut.OFFLINE],
-        "unreadable_count": reading.unreadable,
-    }
+def _apply(connection: CalendarConnection, lease: Lease, remembered: Remembered, outcome: Outcome) -> None:
+    read, plan, now = outcome.read, outcome.plan, outcome.now
     with transaction.atomic():
         # First, because it locks the row and fails when the lease is lost.
-        connection.record_success(lease.token, started=started, now=now, cursor=poll.cursor, counts=counts)
-        Meeting.objects.apply(connection, plan, now)
-    if not plan.empty or reading.unreadable:
+        connection.record_success(
+            lease.token,
+            started=outcome.started,
+            now=now,
+            # What is unfinished must be read again, whatever the provider says of changes.
+            cursor="" if read.unfinished else outcome.cursor,
+            counts=outcome.counts,
+            meetings_changed=plan.changes_meetings,
+            despite=read.interrupted,
+            look_again=read.unfinished,
+        )
+        Meeting.objects.apply(connection, plan, now, shown_until=_shown_until(connection))
+        if read.without_link != remembered.hashes:
+            LookedAt.objects.remember(connection, read.without_link)
+    if plan.changes_meetings or outcome.unreadable:
         logger.info(
             "sync of %s: %d new, %d changed, %d gone, %d unreadable",
             connection.pk,
             len(plan.create),
             len(plan.update),
             len(plan.delete),
-            reading.unreadable,
+            outcome.unreadable,
         )
+    if read.interrupted:
+        logger.warning("sync of %s: bodies: %s", connection.pk, read.interrupted)
+
+
+def _shown_until(connection: CalendarConnection) -> datetime | None:
+    """The end of the window last read: what turns up behind it is not new, the window has moved on."""
+    if connection.last_synced_at is None:
+        return None
+    return connection.last_synced_at + timedelta(days=settings.SYNC_DAYS_AHEAD)
 
 
 def _level(error: ProviderError) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import hashlib
 import logging
 import random
@@ -25,6 +26,7 @@ from integrations.errors import (
     ProviderError,
     RateLimited,
     ReconnectNeeded,
+    Temporary,
 )
 from integrations.fields import EncryptedJSONField, seal
 from integrations.providers import PROVIDERS, Provider
@@ -53,6 +55,18 @@ SIGN_IN_LASTS = timedelta(minutes=15)
 
 class LeaseLost(Exception):
     """Another worker has the connection now, or it is gone; whatever this one found out must not be written."""
+
+
+class SyncOption(enum.StrEnum):
+    """What a person sets for a connection, by the name of its field."""
+
+    PRIVATE = "sync_private"
+    ONLY_ONLINE = "sync_only_online"
+
+    @property
+    def counter(self) -> str:
+        """The field that counts what this option leaves out."""
+        return {"sync_private": "private_left_out", "sync_only_online": "offline_left_out"}[self.value]
 
 
 class ConnectionQuerySet(models.QuerySet["CalendarConnection"]):
@@ -157,6 +171,8 @@ class CalendarConnection(models.Model):
     lease_token = models.UUIDField(null=True, blank=True, editable=False)
     cursor = models.TextField(blank=True, editable=False)
     emptied_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # When a sync or an option last changed its meetings: pages that show them need not be drawn again before.
+    meetings_changed_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     meeting_count = models.PositiveIntegerField(_("meetings"), default=0)
     private_left_out = models.PositiveIntegerField(_("private appointments left out"), default=0)
@@ -236,6 +252,26 @@ class CalendarConnection(models.Model):
             self.next_sync_at, self.attempts = soonest, 0
             signals.sync_requested.send(CalendarConnection, connection=self)
 
+    def set_option(self, option: SyncOption, on: bool) -> int:
+        """Change a sync option: delete at once what it now excludes, then read again; how many were deleted.
+
+        A sync that runs decided by the old options: it loses its lease, and with it its right to write.
+        """
+        with transaction.atomic():
+            own = CalendarConnection.objects.filter(pk=self.pk)
+            if not own.exclude(**{option: on}).update(**{option: on}, lease_token=None, lease_until=None):
+                return 0  # it was so already, as with a second click
+            setattr(self, option, on)
+            told = signals.options_changed.send(CalendarConnection, connection=self)
+            deleted = sum(int(count or 0) for _receiver, count in told)
+            changes: dict[str, Any] = {option.counter: deleted, "meeting_count": F("meeting_count") - deleted}
+            if deleted:
+                changes["meetings_changed_at"] = timezone.now()
+            own.update(**changes)
+            self.refresh_from_db()
+        self.request_sync()
+        return deleted
+
     def restart(self) -> None:
         """Back to work, with nothing held against it."""
         synced = self.last_synced_at is not None
@@ -285,32 +321,48 @@ class CalendarConnection(models.Model):
             raise LeaseLost
 
     def record_success(
-        self, token: uuid.UUID, *, started: datetime, now: datetime, cursor: str, counts: Mapping[str, int]
+        self,
+        token: uuid.UUID,
+        *,
+        started: datetime,
+        now: datetime,
+        cursor: str,
+        counts: Mapping[str, int],
+        meetings_changed: bool = True,
+        look_again: bool = False,
+        despite: Temporary | None = None,
     ) -> None:
         """Part of the transaction that writes the meetings, and its first statement. Raises ``LeaseLost``.
 
-        ``cursor`` was taken before the read that it guards, so that nothing falls between the two.
+        ``cursor`` was taken before the read that it guards, so that nothing falls between the two. ``look_again``: at
+        once, for it is not finished. ``despite``: the meetings were read, but an error kept from finishing them.
         """
-        self._record_health(token, started, now, **counts, last_synced_at=started, cursor=cursor, emptied_at=None)
+        changes: dict[str, Any] = {**counts, "last_synced_at": started, "cursor": cursor, "emptied_at": None}
+        if meetings_changed:
+            changes["meetings_changed_at"] = now
+        if despite:
+            self._record(token, **changes, **{"status": self.Status.CONNECTED} | self._failure(despite, now))
+            return
+        if look_again:
+            changes["next_sync_at"] = now
+        self._record_health(token, started, now, **changes)
 
     def record_unchanged(self, token: uuid.UUID, *, started: datetime, now: datetime, cursor: str) -> None:
         """The provider says that nothing changed since the last complete read. Raises ``LeaseLost``."""
         self._record_health(token, started, now, cursor=cursor)
 
     def _record_health(self, token: uuid.UUID, started: datetime, now: datetime, **changes: Any) -> None:
-        self._record(
-            token,
-            **changes,
-            status=self.Status.CONNECTED,
-            # A wish for another sync that came while this one ran is still open; an old pause is none.
-            next_sync_at=Case(
-                When(next_sync_at__gt=started, next_sync_at__lte=now, then=F("next_sync_at")), default=now + _interval()
-            ),
-            not_before=None,
-            failures=0,
-            last_error="",
-            last_error_kind="",
-        )
+        # A wish for another sync that came while this one ran is still open; an old pause is none.
+        wish = When(next_sync_at__gt=started, next_sync_at__lte=now, then=F("next_sync_at"))
+        health: dict[str, Any] = {
+            "status": self.Status.CONNECTED,
+            "next_sync_at": Case(wish, default=now + _interval()),
+            "not_before": None,
+            "failures": 0,
+            "last_error": "",
+            "last_error_kind": "",
+        }
+        self._record(token, **health | changes)
 
     def record_emptied(self, token: uuid.UUID, now: datetime, look_again: datetime) -> None:
         """The calendar looks empty all of a sudden: believe nothing yet, look again."""
@@ -318,6 +370,9 @@ class CalendarConnection(models.Model):
 
     def record_failure(self, token: uuid.UUID, error: ProviderError, now: datetime) -> None:
         """Let the error's class decide the state and the next try. Raises ``LeaseLost``."""
+        self._record(token, **self._failure(error, now))
+
+    def _failure(self, error: ProviderError, now: datetime) -> dict[str, Any]:
         changes: dict[str, Any] = {
             "failures": self.failures + 1,
             "last_error": error.code[:60],
@@ -335,7 +390,7 @@ class CalendarConnection(models.Model):
         if isinstance(error, RateLimited) and error.retry_after:
             not_before = now + timedelta(seconds=error.retry_after)
             changes |= {"not_before": not_before, "next_sync_at": max(changes["next_sync_at"], not_before)}
-        self._record(token, **changes)
+        return changes
 
     def _record(self, token: uuid.UUID, **changes: Any) -> None:
         if not self._leased(token).update(lease_until=None, lease_token=None, attempts=0, **changes):

@@ -1,10 +1,12 @@
 """How connections tell the calendar above them what happened, synchronously and in the same transaction.
 
 ``sync_requested``   connection: sync it now (receivers enqueue on commit)
+``options_changed``  connection: has other sync options; receivers delete what they exclude, and return how many
 ``disconnecting``    connection: about to be deleted; receivers delete what hangs on it and return counts by name
 """
 
 from django.dispatch import Signal
 
 sync_requested = Signal()
+options_changed = Signal()
 disconnecting = Signal()

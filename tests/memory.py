@@ -59,11 +59,17 @@ def all_day(id: str, first: date, days: int = 1, **fields: Any) -> RemoteEvent:
 
 
 class MemoryClient:
-    """Holds events; ``errors`` are raised by the next reads, one each; ``missed`` are left out of the next listing."""
+    """Holds events, and their bodies by id.
+
+    ``errors`` are raised by the next listings, one each, and ``fill_errors`` by the next calls of ``fill``; ``missed``
+    are left out of the next listing. ``asked`` and ``filled`` remember what was asked for.
+    """
 
     def __init__(self, *events: RemoteEvent) -> None:
         self.held = {one.id: one for one in events}
         self.errors: list[Exception] = []
+        self.fill_errors: list[Exception | None] = []
+        self.filled: list[str] = []
         self.missed: set[str] = set()
         self.pages = 1
         self.unreadable = 0
@@ -87,6 +93,9 @@ class MemoryClient:
         return Listing(sorted(shown, key=lambda one: (one.start, one.id)), pages=self.pages, unreadable=self.unreadable)
 
     def fill(self, events: Sequence[RemoteEvent]) -> list[RemoteEvent]:
+        if self.fill_errors and (error := self.fill_errors.pop(0)):
+            raise error
+        self.filled += [one.id for one in events]
         return [
             dataclasses.replace(one, body=self.bodies.get(one.id, ""), partial=False)
             for one in events

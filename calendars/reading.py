@@ -1,0 +1,158 @@
+"""Makes drafts of what a calendar shows: drops what the options exclude, asks for bodies where a link may hide.
+
+Nothing is asked for twice: what was looked at whole is known again by its version, and what was left out for having no
+link by a keyed hash of its id and version, the only thing that is kept of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from calendars import links, merge
+from calendars.links import Found, MeetingLink, Source
+from calendars.merge import Draft, Known
+from calendars.policy import LeftOut, SyncOptions, left_out
+from integrations.errors import Temporary
+from integrations.events import Kind, RemoteEvent
+
+# Events in one call of ``fill``: what a slow provider may cost before the clock is looked at again.
+FILLED_AT_ONCE = 100
+HASH_SIZE = 8  # bytes
+
+Fill = Callable[[Sequence[RemoteEvent]], list[RemoteEvent]]
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """Events that were looked at whole and have no link, by keyed hashes."""
+
+    key: bytes = b""
+    hashes: frozenset[bytes] = frozenset()
+
+    def hash_of(self, event: RemoteEvent) -> bytes:
+        text = f"{event.id}\0{merge.seen_version(event)}"
+        return hashlib.blake2b(text.encode(), key=self.key, digest_size=HASH_SIZE).digest()
+
+
+@dataclass(slots=True)
+class Reading:
+    """Drafts of what is kept, and counts of what is not.
+
+    ``unfinished``: some events are still to be looked at whole, because time ran out or ``interrupted`` by an error.
+    They are kept as far as they are known, unless the options demand a link that was not found yet.
+    """
+
+    drafts: list[Draft] = field(default_factory=list)
+    left_out: Counter[LeftOut] = field(default_factory=Counter)
+    without_link: set[bytes] = field(default_factory=set)
+    unfinished: bool = False
+    interrupted: Temporary | None = None
+
+
+def read(
+    events: Iterable[RemoteEvent],
+    known: Iterable[Known],
+    options: SyncOptions,
+    remembered: Remembered,
+    *,
+    now: datetime,
+    fill: Fill,
+    time_is_left: Callable[[], bool],
+) -> Reading:
+    """Decide about every event; ``fill`` is asked while ``time_is_left``, for what is nearest to ``now`` first.
+
+    Raises what ``fill`` raises, except for a temporary error: that ends the asking, and is told in the result.
+    """
+    reader = _Reader(options, remembered, {one.draft.external_id: one.draft for one in known})
+    waiting = [event for event in events if not reader.settles(event)]
+    for chunk in _chunks(_nearest_first(waiting, now)):
+        if reader.result.unfinished or not time_is_left():
+            reader.postpone(chunk)
+            continue
+        try:
+            filled = {event.id: event for event in fill(chunk)}
+        except Temporary as error:
+            reader.result.interrupted = error
+            reader.postpone(chunk)
+            continue
+        for event in chunk:
+            if event.id in filled:
+                reader.conclude(filled[event.id], links.find(filled[event.id]))
+            else:  # gone since it was listed, or nearly so: the next listing tells
+                reader.keep_as_listed(event)
+    return reader.result
+
+
+@dataclass(slots=True)
+class _Reader:
+    options: SyncOptions
+    remembered: Remembered
+    before: dict[str, Draft]
+    result: Reading = field(default_factory=Reading)
+
+    def settles(self, event: RemoteEvent) -> bool:
+        """Whether the event could be decided about as listed; private ones that are not wanted come first."""
+        if event.private and not self.options.private:
+            self.result.left_out[LeftOut.PRIVATE] += 1
+            return True
+        known = self.before.get(event.id)
+        if known and known.version == merge.seen_version(event) and (known.join_url or not self.options.only_online):
+            self.result.drafts.append(known)
+            return True
+        if self.remembered.hashes and self.remembered.hash_of(event) in self.remembered.hashes:
+            self.conclude(event, None)
+            return True
+        found = links.find_in_listing(event)
+        if found and found.link.complete and not event.partial:
+            self.conclude(event, found)
+            return True
+        return False
+
+    def conclude(self, event: RemoteEvent, found: Found | None) -> None:
+        """The event was looked at whole."""
+        reason = left_out(event, found.link if found else None, self.options)
+        if reason is None:
+            self.result.drafts.append(merge.draft(event, found))
+            return
+        self.result.left_out[reason] += 1
+        if reason is LeftOut.OFFLINE:
+            self.result.without_link.add(self.remembered.hash_of(event))
+
+    def postpone(self, events: Iterable[RemoteEvent]) -> None:
+        self.result.unfinished = True
+        for event in events:
+            self.keep_as_listed(event)
+
+    def keep_as_listed(self, event: RemoteEvent) -> None:
+        """With the link that it shows or had before, until the next sync has looked at it whole."""
+        found = links.find_in_listing(event) or self._known_link(event)
+        if left_out(event, found.link if found else None, self.options) is None:
+            self.result.drafts.append(merge.draft(event, found, looked_at_whole=False))
+
+    def _known_link(self, event: RemoteEvent) -> Found | None:
+        known = self.before.get(event.id)
+        if known is None or not known.link_source:
+            return None
+        return Found(MeetingLink(known.join_url, known.service), Source(known.link_source))
+
+
+def _nearest_first(events: Sequence[RemoteEvent], now: datetime) -> list[RemoteEvent]:
+    """What comes next goes first; occurrences of one series stay together, since one read may serve them all."""
+
+    def source(event: RemoteEvent) -> str:
+        return event.series_id if event.kind is Kind.OCCURRENCE else event.id
+
+    distance: dict[str, tuple[bool, float]] = {}
+    for event in events:
+        away = (event.end < now, abs((event.start - now).total_seconds()))
+        distance[source(event)] = min(away, distance.get(source(event), away))
+    return sorted(events, key=lambda event: (distance[source(event)], source(event), event.start))
+
+
+def _chunks(events: Sequence[RemoteEvent]) -> Iterator[Sequence[RemoteEvent]]:
+    for first in range(0, len(events), FILLED_AT_ONCE):
+        yield events[first : first + FILLED_AT_ONCE]
