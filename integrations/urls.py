@@ -12,5 +12,6 @@ urlpatterns = [
     path("microsoft/callback/", views.callback, name="microsoft-callback"),
     path("<uuid:pk>/", views.card, name="connection"),
     path("<uuid:pk>/sync/", views.sync_now, name="sync-now"),
+    path("<uuid:pk>/options/", views.set_option, name="set-option"),
     path("<uuid:pk>/disconnect/", views.disconnect, name="disconnect"),
 ]

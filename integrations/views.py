@@ -1,4 +1,4 @@
-"""Settings → Integrations: the connections, adding one, signing in at the provider, syncing now, disconnecting."""
+"""Settings → Integrations: the connections, adding one, signing in at the provider, options, disconnecting."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -21,7 +22,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from integrations import problems
 from integrations.errors import ProviderError
-from integrations.models import CalendarConnection, SignIn
+from integrations.models import CalendarConnection, SignIn, SyncOption
 from integrations.providers import COMING, PROVIDERS
 from sally.models import User
 
@@ -132,6 +133,42 @@ def sync_now(request: HttpRequest, user: User, pk: uuid.UUID) -> HttpResponse:
     if request.htmx:  # type: ignore[attr-defined]
         return render(request, "integrations/_connection.html", {"connection": connection})
     return redirect("integrations")
+
+
+@require_POST
+@for_person
+def set_option(request: HttpRequest, user: User, pk: uuid.UUID) -> HttpResponse:
+    """Flip a switch. The button's name is the option and its value the new state: a second click changes nothing."""
+    connection = _own(user, pk)
+    option = next((option for option in SyncOption if option in request.POST), None)
+    if option is None or request.POST[option] not in ("on", "off"):
+        raise BadRequest("no such switch")
+    on = request.POST[option] == "on"
+    said = _said_of_option(option, on, connection.set_option(option, on))
+    if request.htmx:  # type: ignore[attr-defined]
+        return render(request, "integrations/_connection_said.html", {"connection": connection, "said": said})
+    messages.success(request, f"{connection.account_email}: {said}")
+    return redirect("integrations")
+
+
+def _said_of_option(option: SyncOption, on: bool, deleted: int) -> str:
+    if option is SyncOption.PRIVATE and not on:
+        text = ngettext(
+            "Private appointments are not synced any more. %(count)s was deleted here.",
+            "Private appointments are not synced any more. %(count)s were deleted here.",
+            deleted,
+        )
+        return text % {"count": deleted}
+    if option is SyncOption.ONLY_ONLINE and on:
+        text = ngettext(
+            "Only online meetings are synced now. %(count)s meeting without a link was deleted here.",
+            "Only online meetings are synced now. %(count)s meetings without a link were deleted here.",
+            deleted,
+        )
+        return text % {"count": deleted}
+    if option is SyncOption.PRIVATE:
+        return _("Private appointments are synced from now on.")
+    return _("Meetings without a link are synced too from now on.")
 
 
 @require_http_methods(["GET", "POST"])

@@ -173,7 +173,7 @@ def test_reading_twice_is_reading_once(before: list[Draft], after: list[Draft]) 
 def test_no_key_is_used_twice_or_lost(before: list[Draft], after: list[Draft]) -> None:
     known = [Known(pk, found) for pk, found in enumerate(before)]
     plan = plan_merge(known, after, WINDOW)
-    touched = [found.pk for found in (*plan.update, *plan.seen, *plan.delete)]
+    touched = [*(found.pk for found in plan.update), *(found.pk for found in (*plan.seen, *plan.delete))]
     assert len(touched) == len(set(touched))
     assert set(touched) <= {found.pk for found in known}
 

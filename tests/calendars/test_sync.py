@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
 
 from calendars import sync
-from calendars.models import Meeting
+from calendars.models import Change, LookedAt, Meeting
 from integrations.errors import (
     ApprovalNeeded,
     CursorExpired,
@@ -23,7 +24,7 @@ from integrations.errors import (
     UnexpectedAnswer,
     WrongDoor,
 )
-from integrations.events import Changed, Listing, Window
+from integrations.events import Changed, Kind, Listing, RemoteEvent, Window
 from integrations.models import CalendarConnection
 from integrations.oauth import SignedIn
 from sally.models import User
@@ -246,6 +247,286 @@ class TestTheOptions:
         )
         assert subjects() == ["Subject of b"]
         assert connection.offline_left_out == 1
+
+
+ZOOM = "https://us02web.zoom.us/j/84512345678?pwd=x1"
+BARE = "https://us02web.zoom.us/j/84512345678"
+
+
+def only_online(connection: CalendarConnection) -> None:
+    CalendarConnection.objects.filter(pk=connection.pk).update(sync_only_online=True)
+    connection.refresh_from_db()
+
+
+class TestBodies:
+    def link(self) -> tuple[str, str, str]:
+        meeting = Meeting.objects.get()
+        return meeting.join_url, meeting.service, meeting.link_source
+
+    def test_a_link_in_the_body_is_found(self, connection: CalendarConnection) -> None:
+        client = MemoryClient(event("a", hours(1)))
+        client.bodies = {"a": f"<p>Join: <a href='{ZOOM}'>here</a></p>"}
+        run(connection, client)
+        assert self.link() == (ZOOM, "zoom", "body")
+
+    def test_a_complete_link_in_the_listing_needs_no_body(self, connection: CalendarConnection) -> None:
+        client = MemoryClient(event("a", hours(1), location=ZOOM))
+        run(connection, client)
+        assert client.filled == []
+        assert self.link() == (ZOOM, "zoom", "location")
+
+    def test_a_link_without_its_passcode_asks_for_the_body(self, connection: CalendarConnection) -> None:
+        client = MemoryClient(event("a", hours(1), location=BARE))
+        client.bodies = {"a": ZOOM}
+        run(connection, client)
+        assert self.link() == (ZOOM, "zoom", "body")
+
+    def test_a_link_without_its_passcode_is_better_than_none(self, connection: CalendarConnection) -> None:
+        run(connection, MemoryClient(event("a", hours(1), location=BARE)))
+        assert self.link() == (BARE, "zoom", "location")
+
+    def test_no_body_is_asked_for_twice(self, connection: CalendarConnection) -> None:
+        client = MemoryClient(event("a", hours(1)), event("b", hours(2), location=BARE), event("c", hours(3)))
+        client.bodies = {"c": ZOOM}
+        run(connection, client)
+        assert sorted(client.filled) == ["a", "b", "c"]
+        client.filled.clear()
+        run(connection, client, NOW + timedelta(minutes=5))
+        assert client.filled == []
+        assert Meeting.objects.exclude(join_url="").count() == 2
+
+    def test_a_changed_event_is_looked_at_again(self, connection: CalendarConnection) -> None:
+        client = MemoryClient(event("a", hours(1)))
+        client.bodies = {"a": ZOOM}
+        run(connection, client)
+        client.put(event("a", hours(1), subject="Renamed"))
+        client.bodies = {}
+        run(connection, client)
+        assert client.filled == ["a", "a"]
+        assert self.link() == ("", "", "")
+
+    def test_a_change_that_no_meeting_shows_is_looked_at_once(self, connection: CalendarConnection) -> None:
+        """As when all occurrences of a series get a new change key because one of them was changed."""
+        before = event("a", hours(1))
+        client = MemoryClient(before)
+        run(connection, client)
+        updated = Meeting.objects.get().updated_at
+        client.put(dataclasses.replace(before, version="another"))
+        for minutes in (5, 10):
+            run(connection, client, NOW + timedelta(minutes=minutes))
+        assert client.filled == ["a", "a"]
+        assert Meeting.objects.get().updated_at == updated
+        assert connection.meetings_changed_at == NOW
+
+    def test_private_appointments_are_not_asked_for(self, connection: CalendarConnection) -> None:
+        client = MemoryClient(event("p", hours(1), private=True))
+        run(connection, client)
+        assert client.filled == []
+
+    def test_what_vanished_meanwhile_is_kept_as_listed_until_the_next_listing(
+        self, connection: CalendarConnection
+    ) -> None:
+        class Vanishing(MemoryClient):
+            def fill(self, events: Sequence[RemoteEvent]) -> list[RemoteEvent]:
+                return super().fill([one for one in events if one.id != "a"])
+
+        client = Vanishing(event("a", hours(1)), event("b", hours(2)))
+        client.bodies = {"b": ZOOM}
+        run(connection, client)
+        assert dict(Meeting.objects.values_list("external_id", "join_url")) == {"a": "", "b": ZOOM}
+        assert connection.next_sync_at
+        assert connection.next_sync_at > NOW + timedelta(minutes=4)
+        del client.held["a"]
+        run(connection, client)
+        assert subjects() == ["Subject of b"]
+
+    def test_what_is_nearest_is_asked_for_first_and_a_series_stays_together(
+        self, connection: CalendarConnection
+    ) -> None:
+        def occurrence(id: str, at: float) -> RemoteEvent:
+            return event(id, hours(at), kind=Kind.OCCURRENCE, series_id="s", original_start=hours(at), ical_uid="s")
+
+        client = MemoryClient(
+            event("past", hours(-5)), event("far", hours(90)), occurrence("s2", 200), occurrence("s1", 2),
+            event("near", hours(1)),
+        )  # fmt: skip
+        run(connection, client)
+        assert client.filled == ["near", "s1", "s2", "far", "past"]
+
+
+class TestWhatCannotBeFinished:
+    """A first sync of thousands: what is known is shown, and the rest follows."""
+
+    def client(self, number: int = 250) -> MemoryClient:
+        client = MemoryClient(*(event(f"{n:03}", hours(n + 1)) for n in range(number)))
+        client.bodies = {f"{n:03}": ZOOM for n in range(number)}
+        return client
+
+    def run_slowly(self, connection: CalendarConnection, client: MemoryClient) -> None:
+        """Every call of ``fill`` takes twelve seconds."""
+        moment = [NOW]
+        fill = client.fill
+
+        def slow(events: Sequence[RemoteEvent]) -> list[RemoteEvent]:
+            moment[0] += timedelta(seconds=12)
+            return fill(events)
+
+        client.fill = slow  # type: ignore[method-assign]
+        _, token = CalendarConnection.objects.filter(pk=connection.pk).claim(NOW, limit=1)
+        sync.run(connection.pk, token, clock=lambda: moment[0], open_client=lambda *_: client)
+        client.fill = fill  # type: ignore[method-assign]
+        connection.refresh_from_db()
+
+    def test_after_twenty_seconds_the_meetings_are_shown_and_the_rest_follows_at_once(
+        self, connection: CalendarConnection
+    ) -> None:
+        client = self.client()
+        client.cursors = ["a cursor"]
+        self.run_slowly(connection, client)
+        assert Meeting.objects.count() == 250
+        assert Meeting.objects.exclude(join_url="").count() == 200  # two calls of a hundred
+        assert connection.next_sync_at == NOW + timedelta(seconds=24)
+        assert connection.cursor == ""
+        client.filled.clear()
+        run(connection, client, NOW + timedelta(seconds=30))
+        assert client.filled == [f"{n:03}" for n in range(200, 250)]
+        assert Meeting.objects.exclude(join_url="").count() == 250
+        assert connection.next_sync_at > NOW + timedelta(minutes=4)
+
+    def test_an_error_in_between_keeps_what_was_found_and_is_recorded(self, connection: CalendarConnection) -> None:
+        client = self.client()
+        client.fill_errors = [None, RateLimited("x", retry_after=600)]
+        run(connection, client)
+        assert Meeting.objects.count() == 250
+        assert Meeting.objects.exclude(join_url="").count() == 100
+        assert (connection.status, connection.failures, connection.last_error) == (Status.CONNECTED, 1, "RATE")
+        assert connection.next_sync_at == connection.not_before == NOW + timedelta(seconds=600)
+        client.filled.clear()
+        run(connection, client, NOW + timedelta(seconds=600))
+        assert len(client.filled) == 150
+        assert (connection.failures, connection.last_error) == (0, "")
+
+    def test_any_other_error_is_the_whole_syncs(self, connection: CalendarConnection) -> None:
+        client = self.client()
+        client.fill_errors = [ReconnectNeeded("x")]
+        run(connection, client)
+        assert (connection.status, Meeting.objects.count()) == (Status.NEEDS_ATTENTION, 0)
+
+    def test_a_known_link_is_kept_until_it_was_looked_at(self, connection: CalendarConnection) -> None:
+        client = MemoryClient(event("a", hours(1)))
+        client.bodies = {"a": ZOOM}
+        run(connection, client)
+        client.put(event("a", hours(2), subject="Renamed"))
+        client.fill_errors = [Unavailable("x")]
+        run(connection, client)
+        meeting = Meeting.objects.get()
+        assert (meeting.subject, meeting.join_url, meeting.link_source) == ("Renamed", ZOOM, "body")
+        client.bodies = {}
+        run(connection, client)
+        assert Meeting.objects.get().join_url == ""
+
+    def test_where_a_link_is_demanded_what_was_not_looked_at_is_neither_kept_nor_counted(
+        self, connection: CalendarConnection
+    ) -> None:
+        only_online(connection)
+        client = self.client(3)
+        client.fill_errors = [Unavailable("x")]
+        run(connection, client)
+        assert (Meeting.objects.count(), connection.offline_left_out) == (0, 0)
+        run(connection, client)
+        assert Meeting.objects.count() == 3
+
+
+class TestOnlyOnline:
+    @pytest.fixture(autouse=True)
+    def switched_on(self, connection: CalendarConnection) -> None:
+        only_online(connection)
+
+    def test_what_was_left_out_is_not_asked_for_again(self, connection: CalendarConnection) -> None:
+        client = MemoryClient(*(event(str(n), hours(n + 1)) for n in range(5)))
+        run(connection, client)
+        assert (len(client.filled), connection.offline_left_out) == (5, 5)
+        client.filled.clear()
+        run(connection, client, NOW + timedelta(minutes=5))
+        assert (client.filled, connection.offline_left_out) == ([], 5)
+
+    def test_nothing_of_it_is_stored_but_a_hash_under_a_key_of_the_connections_own(
+        self, connection: CalendarConnection, bob: User
+    ) -> None:
+        other = CalendarConnection.objects.create(
+            owner=bob, provider="microsoft-work", account_id="o", sync_only_online=True
+        )
+        client = MemoryClient(event("canary", hours(1)))
+        run(connection, client)
+        run(other, client)
+        stored = [bytes(one) for one in LookedAt.objects.values_list("hashes", flat=True)]
+        assert [len(one) for one in stored] == [8, 8]
+        assert stored[0] != stored[1]
+        assert not any(b"canary" in one for one in stored)
+
+    def test_an_event_that_gains_a_link_comes_and_one_that_loses_it_goes(self, connection: CalendarConnection) -> None:
+        client = MemoryClient(event("a", hours(1)), event("b", hours(2)))
+        client.bodies = {"b": ZOOM}
+        run(connection, client)
+        assert (subjects(), connection.offline_left_out) == (["Subject of b"], 1)
+        client.put(event("a", hours(1), location=ZOOM), dataclasses.replace(client.held["b"], version="changed"))
+        client.bodies = {}
+        run(connection, client)
+        assert (subjects(), connection.offline_left_out) == (["Subject of a"], 1)
+        assert connection.meeting_count == 1
+
+    def test_what_becomes_private_is_forgotten_altogether(self, connection: CalendarConnection) -> None:
+        client = MemoryClient(event("a", hours(1)))
+        run(connection, client)
+        client.put(event("a", hours(1), private=True))
+        run(connection, client)
+        assert [bytes(one) for one in LookedAt.objects.values_list("hashes", flat=True)] == [b""]
+        assert (connection.private_left_out, connection.offline_left_out) == (1, 0)
+
+
+class TestChanges:
+    def told(self) -> list[tuple[str, str]]:
+        return list(Change.objects.values_list("meeting__external_id", "what"))
+
+    def test_the_first_read_tells_of_nothing(self, connection: CalendarConnection) -> None:
+        run(connection, MemoryClient(event("a", hours(1))))
+        assert self.told() == []
+
+    def test_a_move_remembers_where_the_meeting_was(self, connection: CalendarConnection) -> None:
+        client = MemoryClient(event("a", hours(1)))
+        run(connection, client)
+        client.put(event("a", hours(5), 30))
+        run(connection, client, NOW + timedelta(minutes=5))
+        change = Change.objects.get()
+        assert (change.what, change.at) == ("moved", NOW + timedelta(minutes=5))
+        assert (change.start, change.end, change.start_date) == (hours(1), hours(2), None)
+
+    def test_all_that_can_happen_is_told_once(self, connection: CalendarConnection) -> None:
+        client = MemoryClient(event("a", hours(1)))
+        run(connection, client)
+        client.put(event("b", hours(2)))
+        run(connection, client)
+        client.put(event("b", hours(3), cancelled=True))
+        run(connection, client)
+        client.put(event("b", hours(3), subject="Words only"))
+        for _ in range(2):
+            run(connection, client)
+        assert self.told() == [("b", "added"), ("b", "moved"), ("b", "cancelled"), ("b", "restored")]
+
+    def test_what_the_moving_window_brings_is_not_new(self, connection: CalendarConnection) -> None:
+        client = MemoryClient(event("a", NOW + timedelta(days=90, hours=1)))
+        run(connection, client)
+        run(connection, client, NOW + timedelta(hours=2))
+        assert (Meeting.objects.count(), self.told()) == (1, [])
+
+    def test_they_go_with_their_meeting(self, connection: CalendarConnection) -> None:
+        client = MemoryClient(event("a", hours(1)), event("b", hours(1)))
+        run(connection, client)
+        client.put(event("a", hours(5)), event("b", hours(5)))
+        run(connection, client)
+        client.put(event("a", hours(5), private=True))
+        run(connection, client)
+        assert self.told() == [("b", "moved")]
 
 
 class TestASuddenlyEmptyCalendar:

@@ -16,7 +16,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from calendars.models import Meeting
-from integrations.models import CalendarConnection, ConnectionSecret, SignIn
+from integrations.models import CalendarConnection, ConnectionSecret, LeaseLost, SignIn
 from sally.models import User
 from tests.conftest import INES, address_of, connect, sign_in_at_microsoft
 from tests.sandbox_process import Sandbox
@@ -289,6 +289,117 @@ class TestSyncNow:
         assert ines.next_sync_at is None
 
 
+class TestOptions:
+    """Four meetings: a private one with and one without a link, and the same not private."""
+
+    @pytest.fixture
+    def connection(self, ines: CalendarConnection) -> CalendarConnection:
+        now = timezone.now()
+        for number, (private, url) in enumerate([(True, ""), (True, "https://x"), (False, ""), (False, "https://x")]):
+            Meeting.objects.create(
+                connection=ines, external_id=str(number), start=now, end=now, private=private, join_url=url
+            )
+        CalendarConnection.objects.update(
+            status=Status.CONNECTED, last_synced_at=now, sync_private=True, meeting_count=4,
+            next_sync_at=now + timedelta(hours=1), private_left_out=0, offline_left_out=0,
+        )  # fmt: skip
+        ines.refresh_from_db()
+        return ines
+
+    def turn(self, client: Client, connection: CalendarConnection, option: str, to: str, **headers: str) -> Any:
+        response = client.post(f"{BASE}{connection.pk}/options/", {option: to}, headers=headers)
+        connection.refresh_from_db()
+        return response
+
+    def left(self) -> list[str]:
+        return sorted(Meeting.objects.values_list("external_id", flat=True))
+
+    def test_private_off_deletes_what_is_private_in_the_same_request(
+        self, as_alice: Client, connection: CalendarConnection
+    ) -> None:
+        response = self.turn(as_alice, connection, "sync_private", "off")
+        assert self.left() == ["2", "3"]
+        assert f"{INES}: Private appointments are not synced any more. 2 were deleted here." in said(response)
+        assert (connection.sync_private, connection.meeting_count, connection.private_left_out) == (False, 2, 2)
+        assert response.url == BASE
+        assert "2 private appointments are not synced." in as_alice.get(BASE).content.decode()
+
+    def test_only_online_on_deletes_what_has_no_link(self, as_alice: Client, connection: CalendarConnection) -> None:
+        response = self.turn(as_alice, connection, "sync_only_online", "on")
+        assert self.left() == ["1", "3"]
+        assert "Only online meetings are synced now. 2 meetings without a link were deleted here." in said(response)
+        assert (connection.sync_only_online, connection.meeting_count, connection.offline_left_out) == (True, 2, 2)
+
+    @pytest.mark.parametrize(
+        ("option", "to", "words"),
+        [
+            ("sync_private", "on", "Private appointments are synced from now on."),
+            ("sync_only_online", "off", "Meetings without a link are synced too from now on."),
+        ],
+    )
+    def test_the_other_way_deletes_nothing_and_fetches_at_once(
+        self, as_alice: Client, connection: CalendarConnection, option: str, to: str, words: str
+    ) -> None:
+        CalendarConnection.objects.update(
+            sync_private=False, sync_only_online=True, private_left_out=7, offline_left_out=9
+        )
+        response = self.turn(as_alice, connection, option, to)
+        assert said(response).endswith(f"{INES}: {words}")
+        assert self.left() == ["0", "1", "2", "3"]
+        counts = (connection.private_left_out, connection.offline_left_out)
+        assert counts == ((0, 9) if option == "sync_private" else (7, 0))
+        assert CalendarConnection.objects.due(timezone.now()).exists()
+
+    def test_the_same_again_changes_nothing(self, as_alice: Client, connection: CalendarConnection) -> None:
+        before = connection.next_sync_at
+        response = self.turn(as_alice, connection, "sync_private", "on")
+        assert response.status_code == 302
+        assert (connection.next_sync_at, self.left()) == (before, ["0", "1", "2", "3"])
+
+    def test_htmx_gets_the_card_and_the_sentence_for_its_live_region(
+        self, as_alice: Client, connection: CalendarConnection
+    ) -> None:
+        page = self.turn(as_alice, connection, "sync_private", "off", **{"HX-Request": "true"}).content.decode()
+        assert "<html" not in page
+        assert f'<p id="said-{connection.pk}" hx-swap-oob="innerHTML">Private appointments are not' in page
+        assert re.search(r'aria-checked="false"[^>]*name="sync_private" value="on"', page)
+
+    def test_a_sync_that_runs_with_the_old_options_cannot_write(
+        self, as_alice: Client, connection: CalendarConnection
+    ) -> None:
+        now = timezone.now()
+        _, token = CalendarConnection.objects.filter(pk=connection.pk).claim(now, limit=1)
+        running = CalendarConnection.objects.begin(connection.pk, token, now)
+        assert running
+        assert running.lease_token
+        self.turn(as_alice, connection, "sync_private", "off")
+        with pytest.raises(LeaseLost):
+            running.record_success(running.lease_token, started=now, now=now, cursor="", counts={})
+        assert CalendarConnection.objects.due(timezone.now()).exists()
+
+    @pytest.mark.parametrize("status", [Status.PAUSED, Status.NEEDS_ATTENTION])
+    def test_what_rests_is_cleaned_all_the_same(
+        self, as_alice: Client, connection: CalendarConnection, status: str
+    ) -> None:
+        CalendarConnection.objects.update(status=status, next_sync_at=None)
+        self.turn(as_alice, connection, "sync_private", "off")
+        assert (connection.next_sync_at, self.left()) == (None, ["2", "3"])
+
+    @pytest.mark.parametrize("nonsense", [{}, {"sync_private": "x"}, {"sync_private": ""}, {"status": "on"}])
+    def test_nonsense_changes_nothing(
+        self, as_alice: Client, connection: CalendarConnection, nonsense: dict[str, str]
+    ) -> None:
+        assert as_alice.post(f"{BASE}{connection.pk}/options/", nonsense).status_code == 400
+        assert self.left() == ["0", "1", "2", "3"]
+
+    def test_others_keep_theirs(self, as_alice: Client, connection: CalendarConnection, bob: User) -> None:
+        other = CalendarConnection.objects.create(owner=bob, provider="microsoft-work", account_id="b")
+        now = timezone.now()
+        Meeting.objects.create(connection=other, external_id="bob's", start=now, end=now, private=True)
+        self.turn(as_alice, connection, "sync_private", "off")
+        assert self.left() == ["2", "3", "bob's"]
+
+
 class TestDisconnect:
     def test_it_says_what_it_will_delete_and_changes_nothing_yet(
         self, as_alice: Client, ines: CalendarConnection
@@ -307,7 +418,7 @@ class TestDisconnect:
         assert CalendarConnection.objects.count() == ConnectionSecret.objects.count() == Meeting.objects.count() == 0
 
 
-OWN = [("get", ""), ("post", "sync/"), ("get", "disconnect/"), ("post", "disconnect/")]
+OWN = [("get", ""), ("post", "sync/"), ("post", "options/"), ("get", "disconnect/"), ("post", "disconnect/")]
 
 
 @pytest.mark.parametrize(("method", "path"), OWN)
@@ -336,7 +447,7 @@ def test_strangers_are_asked_to_sign_in(path: str) -> None:
     assert response.url.startswith("/sign-in/")  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("path", ["connect/microsoft-work/", f"{uuid.uuid4()}/sync/"])
+@pytest.mark.parametrize("path", ["connect/microsoft-work/", f"{uuid.uuid4()}/sync/", f"{uuid.uuid4()}/options/"])
 def test_nothing_changes_by_get(as_alice: Client, path: str) -> None:
     assert as_alice.get(BASE + path).status_code == 405
 
