@@ -2,48 +2,88 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
-from datetime import datetime, time
-from typing import Any, ClassVar
+from dataclasses import dataclass, fields
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import product
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from django.db import models
-from django.db.models import F, Q, Value
-from django.db.models.functions import Coalesce, Greatest, TruncDate
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 from calendars import merge
+from calendars.links import Source
 from calendars.merge import Draft, Happened, Known, MergePlan
 from calendars.reading import HASH_SIZE, Remembered
+from calendars.services import NAMES
+from integrations import events
 from integrations.models import CalendarConnection
 from sally.models import User
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
+DAY = timedelta(days=1)
+SEARCHED = ("subject", "organizer_name", "organizer_email", "location")
 DRAFT_FIELDS = tuple(field.name for field in fields(Draft))
+
+
+_ADDRESS = re.compile(r"https?://\S+")
+Place = tuple[datetime, datetime, date | None, date | None]
+
+
+def midnight_of(day: date, zone: ZoneInfo) -> datetime:
+    """When ``day`` begins in ``zone``, in UTC."""
+    return datetime.combine(day, time.min, zone).astimezone(UTC)
 
 
 class MeetingQuerySet(models.QuerySet["Meeting"]):
     def owned_by(self, user: User) -> MeetingQuerySet:
         return self.filter(connection__owner=user)
 
-    def upcoming(self, now: datetime, zone: ZoneInfo) -> MeetingQuerySet:
-        """From the beginning of today in ``zone``: whatever is not over before it, in the order of the page.
+    def of(self, connections: Iterable[CalendarConnection]) -> MeetingQuerySet:
+        return self.filter(connection__in=[one.pk for one in connections])
 
-        ``day`` is the date under which a meeting stands: where it begins, or today if it began earlier. All-day
-        meetings go by their dates, which are the same in every zone, and come first.
+    def on_days(
+        self, first: date | None, last: date | None, zone: ZoneInfo, *, with_earlier: bool = False
+    ) -> MeetingQuerySet:
+        """What begins on these days of ``zone``, both included; None is no limit.
+
+        ``with_earlier``: also what began before the first day and still lasts on it. All-day meetings go by their
+        dates, which are the same in every zone.
         """
-        today = now.astimezone(zone).date()
-        midnight = datetime.combine(today, time.min, zone)
-        timed = Q(all_day=False) & (Q(end__gt=midnight) | Q(start__gte=midnight))
-        begins = Coalesce(F("start_date"), TruncDate("start", tzinfo=zone))
-        return (
-            self.filter(timed | Q(all_day=True, end_date__gt=today))
-            .annotate(day=Greatest(begins, Value(today, output_field=models.DateField())))
-            .order_by("day", "-all_day", "start", "pk")
-        )
+        timed, dated = Q(all_day=False), Q(all_day=True)
+        if last:
+            timed &= Q(start__lt=midnight_of(last + DAY, zone))
+            dated &= Q(start_date__lte=last)
+        if not first:
+            return self.filter(timed | dated)
+        midnight = midnight_of(first, zone)
+        if with_earlier:
+            timed &= Q(end__gt=midnight) | Q(start__gte=midnight)
+            dated &= Q(end_date__gt=first)
+        else:
+            timed &= Q(start__gte=midnight)
+            dated &= Q(start_date__gte=first)
+        return self.filter(timed | dated)
+
+    def matching(self, words: Iterable[str]) -> MeetingQuerySet:
+        """Every word stands in the subject, the organizer or the location, in capital or small letters."""
+        found = self
+        for word in words:
+            # SQLite knows the letter case of ASCII only.
+            spellings = {word} if word.isascii() else {word, word.lower(), word.upper(), word.capitalize()}
+            anywhere = Q()
+            for name, spelling in product(SEARCHED, sorted(spellings)):
+                anywhere |= Q(**{f"{name}__icontains": spelling})
+            found = found.filter(anywhere)
+        return found
 
     def known(self, connection: CalendarConnection) -> list[Known]:
         """All of a connection's meetings as drafts, in one statement and without building models."""
@@ -83,12 +123,13 @@ class MeetingQuerySet(models.QuerySet["Meeting"]):
             Meeting(connection=connection, created_at=now, updated_at=now, **_values(one)) for one in plan.create
         )
         told = [
-            Change(meeting_id=one.pk, at=now, what=what, **_place(one.before) if what is Happened.MOVED else {})
+            Change(meeting_id=one.pk, at=now, what=what, **_place(one.before))
             for one in plan.update
             for what in merge.happened(one.before, one.after)
         ]
         if shown_until:
-            told += [Change(meeting=one, at=now, what=Happened.ADDED) for one in created if one.start < shown_until]
+            new = [one for one in created if one.start < shown_until]
+            told += [Change(meeting=one, at=now, what=Happened.ADDED, **_place(one)) for one in new]
         Change.objects.bulk_create(told)
 
     def _overwrite(
@@ -102,40 +143,88 @@ class MeetingQuerySet(models.QuerySet["Meeting"]):
         )
 
 
+class Kind(models.TextChoices):
+    SINGLE = events.Kind.SINGLE.value, _("single meeting")
+    OCCURRENCE = events.Kind.OCCURRENCE.value, _("one of a series")
+    EXCEPTION = events.Kind.EXCEPTION.value, _("one of a series, changed on its own")
+
+
+class Answer(models.TextChoices):
+    NONE = events.Response.NONE.value, _("not answered")
+    ORGANIZER = events.Response.ORGANIZER.value, _("organizer")
+    ACCEPTED = events.Response.ACCEPTED.value, _("accepted")
+    TENTATIVE = events.Response.TENTATIVE.value, _("tentative")
+    DECLINED = events.Response.DECLINED.value, _("declined")
+
+
+OWN_ANSWERS: Mapping[str, StrOrPromise] = {
+    Answer.NONE: _("You have not answered"),
+    Answer.ACCEPTED: _("You accepted"),
+    Answer.TENTATIVE: _("You accepted tentatively"),
+    Answer.DECLINED: _("You declined"),
+}
+
+
+class ShowAs(models.TextChoices):
+    FREE = events.ShowAs.FREE.value, _("free")
+    TENTATIVE = events.ShowAs.TENTATIVE.value, _("tentative")
+    BUSY = events.ShowAs.BUSY.value, _("busy")
+    OUT_OF_OFFICE = events.ShowAs.OUT_OF_OFFICE.value, _("out of office")
+    ELSEWHERE = events.ShowAs.ELSEWHERE.value, _("working elsewhere")
+    UNKNOWN = events.ShowAs.UNKNOWN.value, _("unknown")
+
+
+class LinkSource(models.TextChoices):
+    FIELD = Source.FIELD.value, _("the meeting's own field for it")
+    LOCATION = Source.LOCATION.value, _("the location")
+    SUBJECT = Source.SUBJECT.value, _("the subject")
+    BODY = Source.BODY.value, _("the text of the invitation")
+
+
+@dataclass(frozen=True)
+class Guest:
+    """Somebody invited, for people to read."""
+
+    name: str
+    address: str
+    kind: str
+    answer: StrOrPromise
+
+
 class Meeting(models.Model):
     """One meeting. Times are UTC instants; for an all-day meeting the dates count (``end_date`` exclusive)."""
 
     connection = models.ForeignKey(
         CalendarConnection, models.CASCADE, verbose_name=_("connection"), related_name="+", db_index=False
     )
-    calendar_id = models.CharField(max_length=512)
-    external_id = models.CharField(max_length=512)
-    version = models.CharField(max_length=80, blank=True)
-    kind = models.CharField(max_length=10)
-    series_id = models.CharField(max_length=512, blank=True)
-    ical_uid = models.CharField(max_length=512, blank=True)
-    original_start = models.DateTimeField(null=True, blank=True)
+    calendar_id = models.CharField(_("calendar"), max_length=512)
+    external_id = models.CharField(_("id in the calendar"), max_length=512)
+    version = models.CharField(_("version looked at"), max_length=80, blank=True)
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
+    series_id = models.CharField(_("id of the series"), max_length=512, blank=True)
+    ical_uid = models.CharField(_("iCalendar UID"), max_length=512, blank=True)
+    original_start = models.DateTimeField(_("place in the series"), null=True, blank=True)
     subject = models.CharField(_("subject"), max_length=500, blank=True)
     start = models.DateTimeField(_("start"))
     end = models.DateTimeField(_("end"))
     all_day = models.BooleanField(_("all day"), default=False)
-    start_date = models.DateField(null=True, blank=True)
-    end_date = models.DateField(null=True, blank=True)
+    start_date = models.DateField(_("first day"), null=True, blank=True)
+    end_date = models.DateField(_("day after the last"), null=True, blank=True)
     cancelled = models.BooleanField(_("cancelled"), default=False)
-    private = models.BooleanField(default=False)
-    confidential = models.BooleanField(default=False)
-    response = models.CharField(max_length=10)
-    show_as = models.CharField(max_length=10)
-    is_organizer = models.BooleanField(default=False)
-    organizer_name = models.CharField(max_length=300, blank=True)
-    organizer_email = models.CharField(max_length=320, blank=True)
-    attendees = models.JSONField(default=list)
-    location = models.CharField(max_length=1000, blank=True)
-    join_url = models.TextField(blank=True)
-    service = models.CharField(max_length=20, blank=True)
-    link_source = models.CharField(max_length=10, blank=True)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+    private = models.BooleanField(_("private"), default=False)
+    confidential = models.BooleanField(_("confidential"), default=False)
+    response = models.CharField(_("your answer"), max_length=10, choices=Answer.choices)
+    show_as = models.CharField(_("shown as"), max_length=10, choices=ShowAs.choices)
+    is_organizer = models.BooleanField(_("you organize it"), default=False)
+    organizer_name = models.CharField(_("organizer"), max_length=300, blank=True)
+    organizer_email = models.CharField(_("organizer's address"), max_length=320, blank=True)
+    attendees = models.JSONField(_("attendees"), default=list)
+    location = models.CharField(_("location"), max_length=1000, blank=True)
+    join_url = models.TextField(_("link"), blank=True)
+    service = models.CharField(_("service"), max_length=20, blank=True)
+    link_source = models.CharField(_("link found in"), max_length=10, blank=True, choices=LinkSource.choices)
+    created_at = models.DateTimeField(_("first seen"), default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(_("last changed"), default=timezone.now, editable=False)
 
     objects = MeetingQuerySet.as_manager()
 
@@ -160,9 +249,41 @@ class Meeting(models.Model):
     def organizer(self) -> str:
         return self.organizer_name or self.organizer_email
 
+    @property
+    def service_name(self) -> str:
+        return NAMES.get(self.service, "")
+
+    @property
+    def in_series(self) -> bool:
+        return self.kind != Kind.SINGLE
+
+    @property
+    def answer(self) -> StrOrPromise:
+        """The owner's answer, told to the owner; empty where there was nothing to answer."""
+        return "" if self.is_organizer else OWN_ANSWERS.get(self.response, "")
+
+    @property
+    def where(self) -> str:
+        """The location without the link, which has a button of its own."""
+        return _ADDRESS.sub("", self.location).strip(" ;,<>()") if self.join_url else self.location
+
+    @property
+    def guests(self) -> list[Guest]:
+        return [Guest(name, address, kind, Answer(answer).label) for name, address, kind, answer in self.attendees]
+
+    @property
+    def place(self) -> Place:
+        return self.start, self.end, self.start_date, self.end_date
+
+    def span(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
+        """When it begins and ends for somebody in ``zone``; an all-day meeting from midnight to midnight there."""
+        if self.start_date and self.end_date:
+            return midnight_of(self.start_date, zone), midnight_of(self.end_date, zone)
+        return self.start, self.end
+
 
 class Change(models.Model):
-    """Something that happened to a meeting, as a sync noticed it. A move keeps where the meeting stood before."""
+    """Something that happened to a meeting, as a sync noticed it, and where in time the meeting stood before."""
 
     class What(models.TextChoices):
         ADDED = Happened.ADDED.value, _("added")
@@ -173,8 +294,8 @@ class Change(models.Model):
     meeting = models.ForeignKey(Meeting, models.CASCADE, related_name="changes", db_index=False)
     at = models.DateTimeField()
     what = models.CharField(max_length=10, choices=What.choices)
-    start = models.DateTimeField(null=True, blank=True)
-    end = models.DateTimeField(null=True, blank=True)
+    start = models.DateTimeField()
+    end = models.DateTimeField()
     start_date = models.DateField(null=True, blank=True)
     end_date = models.DateField(null=True, blank=True)
 
@@ -186,6 +307,10 @@ class Change(models.Model):
 
     def __str__(self) -> str:
         return f"{self.what} at {self.at:%Y-%m-%d %H:%M}"
+
+    @property
+    def place(self) -> Place:
+        return self.start, self.end, self.start_date, self.end_date
 
 
 class LookedAtQuerySet(models.QuerySet["LookedAt"]):
@@ -213,7 +338,7 @@ class LookedAt(models.Model):
         return f"looked at of {self.pk}"
 
 
-def _place(one: Draft) -> dict[str, Any]:
+def _place(one: Draft | Meeting) -> dict[str, Any]:
     return {"start": one.start, "end": one.end, "start_date": one.start_date, "end_date": one.end_date}
 
 

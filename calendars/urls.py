@@ -4,4 +4,7 @@ from django.urls import path
 
 from calendars import views
 
-urlpatterns = [path("", views.agenda, name="meetings")]
+urlpatterns = [
+    path("", views.agenda, name="meetings"),
+    path("<int:pk>/", views.meeting, name="meeting"),
+]

@@ -1,96 +1,94 @@
-"""The Meetings page: what is coming up, by day."""
+"""The Meetings page and a meeting's own."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from itertools import groupby
-from operator import attrgetter
-from zoneinfo import ZoneInfo
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
+from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.views.decorators.http import require_safe
 
+from calendars.agenda import Wish, page_of, wish_of
 from calendars.models import Meeting
+from calendars.telling import history_of, stored_of, when
+from calendars.visits import Visit
 from integrations.models import CalendarConnection
 from sally.models import User
-
-PAGE_SIZE = 200
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A meeting as it stands under one day: ``last_day`` is set where it ends on another than it begins."""
-
-    meeting: Meeting
-    began_earlier: bool
-    last_day: date | None
-
-
-@dataclass(frozen=True)
-class Day:
-    date: date
-    is_today: bool
-    entries: list[Entry]
 
 
 @require_safe
 @login_required
 def agenda(request: HttpRequest) -> HttpResponse:
-    """From today on, in the user's time zone. htmx gets only the part that changes."""
+    """Days and their meetings, today first. The open page asks for what changed and gets 304 while nothing did."""
     user = request.user
     assert isinstance(user, User)  # noqa: S101 - for the type checker
-    page = _page_number(request.GET.get("page", ""))
-    zone = user.zone
     now = timezone.now()
     connections = list(CalendarConnection.objects.filter(owner=user))
-    unread = [one for one in connections if one.status == one.Status.CONNECTING]
-    appearance = "-".join(one.appearance for one in connections)
-    if request.htmx and request.GET.get("seen") == appearance:  # type: ignore[attr-defined]
-        return HttpResponse(status=204)  # htmx leaves the page, the focus and the screen reader alone
-    first = (page - 1) * PAGE_SIZE
-    meetings = list(Meeting.objects.owned_by(user).upcoming(now, zone)[first : first + PAGE_SIZE + 1])
-    if page > 1 and not meetings:
-        return redirect("meetings")
-    context = {
-        "connections": connections,
-        "appearance": appearance,
-        "look_every": 2 if any(one.syncing for one in unread) else 20,
-        "unread": unread,
-        "all_read": all(one.last_synced_at for one in connections),
-        "troubled": [one for one in connections if one.problem],
-        "days": by_day(meetings[:PAGE_SIZE], now, zone),
-        "days_ahead": settings.SYNC_DAYS_AHEAD,
-        "zone": zone.key,
-        "page": page,
-        "next_page": page + 1 if len(meetings) > PAGE_SIZE else None,
-    }
-    whole = "calendars/agenda.html"
-    return render(request, "calendars/_agenda.html" if request.htmx else whole, context)  # type: ignore[attr-defined]
+    wish = wish_of(request.GET, connections, now.astimezone(user.zone).date())
+    visit = Visit.of(request, user, now)
+    state = _state_of(user, connections, wish, visit, now)
+    htmx = bool(request.htmx)  # type: ignore[attr-defined]
+    if htmx and _is_current(request.headers.get("If-None-Match", ""), state, now):
+        response: HttpResponse = HttpResponseNotModified()
+    else:
+        page = page_of(connections, wish, now=now, zone=user.zone, since=visit.since)
+        unread = [one for one in connections if one.status == one.Status.CONNECTING]
+        context = {
+            "connections": connections,
+            "unread": unread,
+            "all_read": all(one.last_synced_at for one in connections),
+            "troubled": [one for one in connections if one.problem],
+            "page": page,
+            "wish": wish,
+            "validator": f"{state}.{int(page.good_until.timestamp())}",
+            "look_every": 2 if any(one.syncing for one in unread) else 20,
+            "days_ahead": settings.SYNC_DAYS_AHEAD,
+            "zone": user.zone.key,
+        }
+        response = render(request, "calendars/_agenda.html" if htmx else "calendars/agenda.html", context)
+    visit.go_on(response, user, now)
+    return response
 
 
-def by_day(meetings: Iterable[Meeting], now: datetime, zone: ZoneInfo) -> list[Day]:
-    """Meetings of ``upcoming`` under their days."""
-    today = now.astimezone(zone).date()
-    return [
-        Day(day, day == today, [_entry(one, zone, day) for one in group])
-        for day, group in groupby(meetings, key=attrgetter("day"))
+def _state_of(user: User, connections: Sequence[CalendarConnection], wish: Wish, visit: Visit, now: datetime) -> str:
+    """Differs whenever the page would, but for what the clock alone changes."""
+    calendars = [
+        (one.pk, one.meetings_changed_at, one.problem and one.problem.code, one.last_error_kind)
+        # Of one that was never read the page tells more.
+        + ((one.appearance,) if one.status == one.Status.CONNECTING else ())
+        for one in connections
     ]
+    shown = (user.pk, get_language(), user.zone.key, wish, visit.since, now.astimezone(user.zone).date(), calendars)
+    return hashlib.blake2b(repr(shown).encode(), digest_size=12).hexdigest()
 
 
-def _entry(meeting: Meeting, zone: ZoneInfo, day: date) -> Entry:
-    first = meeting.start_date or meeting.start.astimezone(zone).date()
-    # The end date of an all-day meeting is the day after its last.
-    # A timed one that ends at midnight has its last moment the day before.
-    last_moment = max(meeting.end - timedelta(microseconds=1), meeting.start)
-    last = meeting.end_date - timedelta(days=1) if meeting.end_date else last_moment.astimezone(zone).date()
-    return Entry(meeting, began_earlier=first < day, last_day=last if last > first else None)
+def _is_current(validator: str, state: str, now: datetime) -> bool:
+    """Whether the page that carries ``validator`` still shows this state, and no meeting began or ended since."""
+    known, _, good_until = validator.strip('"').partition(".")
+    return known == state and good_until.isdecimal() and now.timestamp() < int(good_until)
 
 
-def _page_number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and 0 < len(text) < 6 and int(text) else 1
+@require_safe
+@login_required
+def meeting(request: HttpRequest, pk: int) -> HttpResponse:
+    """All that is stored about one meeting, where its link was found, and its history."""
+    user = request.user
+    assert isinstance(user, User)  # noqa: S101 - for the type checker
+    found = get_object_or_404(Meeting.objects.owned_by(user).select_related("connection"), pk=pk)
+    start, end = found.span(user.zone)
+    context = {
+        "meeting": found,
+        "day": start.astimezone(user.zone).date(),
+        "over": end <= timezone.now() and start < end,
+        "when": when(found.place, user.zone),
+        "history": history_of(found, user.zone),
+        "stored": stored_of(found),
+        "zone": user.zone.key,
+    }
+    return render(request, "calendars/meeting.html", context)

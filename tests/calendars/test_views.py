@@ -1,10 +1,10 @@
-"""The Meetings page: days in the user's own zone, the same number of queries for 0 and 10,000 meetings."""
+"""The Meetings page: days in the user's own zone, search, marks, following by itself; and a meeting's own page."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from typing import Any
 
 import pytest
 import time_machine
@@ -12,10 +12,10 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from calendars.models import Meeting
-from calendars.views import by_day
+from calendars.models import Change, Meeting
 from integrations.models import CalendarConnection
 from sally.models import User
+from tests.calendars.rows import all_day, meeting
 
 NOW = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)
 
@@ -26,87 +26,6 @@ def connection(alice: User) -> CalendarConnection:
         owner=alice, provider="microsoft-work", account_id="u.t", account_email="ines@quay.example",
         status="connected", last_synced_at=timezone.now(), next_sync_at=timezone.now() + timedelta(minutes=5),
     )  # fmt: skip
-
-
-def meeting(connection: CalendarConnection, id: str, start: datetime, hours: float = 1, **fields: object) -> Meeting:
-    return Meeting.objects.create(
-        connection=connection, external_id=id, subject=id, start=start, end=start + timedelta(hours=hours), **fields
-    )
-
-
-def all_day(connection: CalendarConnection, id: str, first: date, days: int = 1) -> Meeting:
-    start = datetime(first.year, first.month, first.day, tzinfo=UTC)
-    return meeting(
-        connection, id, start, 24 * days, all_day=True, start_date=first, end_date=first + timedelta(days=days)
-    )
-
-
-def days(zone: str, now: datetime = NOW) -> list[tuple[str, bool, list[str]]]:
-    found = Meeting.objects.all().upcoming(now, ZoneInfo(zone))
-    return [
-        (day.date.isoformat(), day.is_today, [entry.meeting.subject for entry in day.entries])
-        for day in by_day(found, now, ZoneInfo(zone))
-    ]
-
-
-class TestDays:
-    def test_a_meeting_stands_on_the_users_day_not_on_utcs(self, connection: CalendarConnection) -> None:
-        meeting(connection, "late", datetime(2026, 11, 23, 23, 30, tzinfo=UTC))
-        assert days("UTC") == [("2026-11-23", True, ["late"])]
-        assert days("Europe/Berlin") == [("2026-11-24", False, ["late"])]
-        assert days("America/Los_Angeles") == [("2026-11-23", True, ["late"])]
-
-    def test_today_begins_at_the_users_midnight(self, connection: CalendarConnection) -> None:
-        meeting(connection, "this morning", datetime(2026, 11, 23, 0, 0, tzinfo=UTC))
-        assert days("Europe/Berlin") == [("2026-11-23", True, ["this morning"])]
-        assert days("Asia/Tokyo") == []
-
-    def test_what_is_over_before_today_is_gone(self, connection: CalendarConnection) -> None:
-        meeting(connection, "yesterday", datetime(2026, 11, 22, 10, tzinfo=UTC))
-        all_day(connection, "yesterday, all day", date(2026, 11, 22))
-        assert days("Europe/Berlin") == []
-
-    def test_what_began_earlier_and_still_lasts_stands_under_today(self, connection: CalendarConnection) -> None:
-        meeting(connection, "night shift", datetime(2026, 11, 22, 20, tzinfo=UTC), 12)
-        all_day(connection, "fair", date(2026, 11, 20), 7)
-        assert days("Europe/Berlin") == [("2026-11-23", True, ["fair", "night shift"])]
-
-    @pytest.mark.parametrize("zone", ["Pacific/Auckland", "America/Los_Angeles", "Asia/Kathmandu", "UTC"])
-    def test_an_all_day_meeting_stands_on_its_date_in_every_zone(
-        self, connection: CalendarConnection, zone: str
-    ) -> None:
-        all_day(connection, "holiday", date(2026, 12, 24))
-        assert days(zone) == [("2026-12-24", False, ["holiday"])]
-
-    def test_all_day_comes_before_the_hours(self, connection: CalendarConnection) -> None:
-        # In Auckland (+13) the 24th begins at 11:00 UTC on the 23rd: before the all-day meeting's midnight UTC.
-        meeting(connection, "early", datetime(2026, 11, 23, 23, 0, tzinfo=UTC))
-        all_day(connection, "holiday", date(2026, 11, 24))
-        assert days("Pacific/Auckland") == [("2026-11-24", True, ["holiday", "early"])]
-        assert days("America/New_York") == [("2026-11-23", True, ["early"]), ("2026-11-24", False, ["holiday"])]
-
-    def test_a_meeting_without_length_at_midnight_belongs_to_the_day_that_begins(
-        self, connection: CalendarConnection
-    ) -> None:
-        meeting(connection, "reminder", datetime(2026, 11, 23, 0, 0, tzinfo=UTC), 0)
-        assert days("UTC") == [("2026-11-23", True, ["reminder"])]
-
-    def test_days_go_on_where_a_page_was_cut(self, connection: CalendarConnection) -> None:
-        """All-day meetings are stored at midnight UTC, which is the evening before in Los Angeles."""
-        for number in range(4):
-            first = datetime(2026, 11, 24, 20, tzinfo=UTC) + timedelta(days=number)
-            meeting(connection, f"lunch {number}", first)
-            all_day(connection, f"fair {number}", first.date())
-        zone = ZoneInfo("America/Los_Angeles")
-        found = list(Meeting.objects.all().upcoming(NOW, zone))
-        cut = [by_day(page, NOW, zone) for page in (found[:3], found[3:6], found[6:])]
-        assert [[day.date.day for day in page] for page in cut] == [[24, 25], [25, 26], [27]]
-
-    def test_two_meetings_in_the_repeated_hour_keep_their_order(self, connection: CalendarConnection) -> None:
-        meeting(connection, "second", datetime(2026, 10, 25, 1, 30, tzinfo=UTC))
-        meeting(connection, "first", datetime(2026, 10, 25, 0, 30, tzinfo=UTC))
-        now = datetime(2026, 10, 25, 0, 0, tzinfo=UTC)
-        assert days("Europe/Berlin", now) == [("2026-10-25", True, ["first", "second"])]
 
 
 class TestThePage:
@@ -142,28 +61,26 @@ class TestThePage:
         )  # fmt: skip
         page = self.page(as_alice)
         assert "Today</span> Monday, 23 November 2026" in page
+        assert f'href="/meetings/{Meeting.objects.get().pk}/"' in page
         assert '<time datetime="2026-11-23T15:00:00+01:00">15:00</time> – ' in page
         assert "Crane schedule" in page
         assert "<bdi>Tomas Ruy</bdi> · <bdi>Pier room 2</bdi>" in page
-        assert 'href="https://teams.microsoft.com/l/1" target="_blank" rel="noopener noreferrer">Join' in page
+        assert 'href="https://teams.microsoft.com/l/1" target="_blank" rel="noopener noreferrer">' in page
+        assert "</svg>Join" in page
 
-    def test_where_join_leads_is_shown_when_the_service_is_unknown(
-        self, as_alice: Client, connection: CalendarConnection
-    ) -> None:
+    def test_the_service_is_shown_or_where_join_leads(self, as_alice: Client, connection: CalendarConnection) -> None:
         meeting(connection, "A", NOW, join_url="https://rooms.partner.example/x")
         meeting(connection, "B", NOW, join_url="https://zoom.us/j/1", service="zoom")
         page = self.page(as_alice)
         assert '<p class="soft small">rooms.partner.example</p>' in page
-        assert '<p class="soft small">zoom.us</p>' not in page
+        assert '<p class="soft small">Zoom</p>' in page
+        assert 'class="service service-zoom"' in page
 
     def test_a_meeting_that_ends_at_midnight_shows_no_second_date(
         self, as_alice: Client, connection: CalendarConnection
     ) -> None:
         meeting(connection, "Late", datetime(2026, 11, 24, 21, 0, tzinfo=UTC), 2)
         assert ">00:00</time>" in self.page(as_alice)
-
-    def test_a_page_beyond_the_last_leads_to_the_first(self, as_alice: Client, connection: CalendarConnection) -> None:
-        assert as_alice.get("/meetings/?page=50").url == "/meetings/"  # type: ignore[attr-defined]
 
     def test_a_cancelled_meeting_is_struck_through_and_cannot_be_joined(
         self, as_alice: Client, connection: CalendarConnection
@@ -179,6 +96,78 @@ class TestThePage:
         page = self.page(as_alice)
         assert "Tuesday, 24 November 2026" in page
         assert 'All day until <time datetime="2026-11-26">26 November 2026</time>' in page
+
+    @pytest.mark.parametrize(
+        ("fields", "words"),
+        [
+            ({"response": "accepted"}, "You accepted<"),
+            ({"response": "tentative"}, "You accepted tentatively<"),
+            ({"response": "declined"}, "You declined<"),
+            ({"response": "none"}, "You have not answered<"),
+            ({"private": True}, ">Private</span>"),
+            ({"confidential": True}, ">Confidential</span>"),
+            ({"kind": "occurrence"}, "↻ Series"),
+            ({"kind": "exception"}, "↻ Series"),
+        ],
+    )
+    def test_answer_and_kind_are_marked(
+        self, as_alice: Client, connection: CalendarConnection, fields: dict[str, Any], words: str
+    ) -> None:
+        meeting(connection, "a", NOW, **fields)
+        assert words in self.page(as_alice)
+
+    def test_ones_own_meeting_has_no_answer(self, as_alice: Client, connection: CalendarConnection) -> None:
+        meeting(connection, "a", NOW, is_organizer=True, response="organizer")
+        assert not re.search("answered|organizer</span>|↻", self.page(as_alice))
+
+    def test_a_link_in_the_location_is_shown_as_join_only(
+        self, as_alice: Client, connection: CalendarConnection
+    ) -> None:
+        url = "https://us02web.zoom.us/j/84512345678?pwd=x1"
+        meeting(connection, "a", NOW, location=f"Pier room 2; {url}", join_url=url, organizer_name="Tomas")
+        meeting(connection, "b", NOW, location="https://wiki.quay.example/room", organizer_name="Mara")
+        page = self.page(as_alice)
+        assert "<bdi>Tomas</bdi> · <bdi>Pier room 2</bdi>" in page
+        assert "<bdi>Mara</bdi> · <bdi>https://wiki.quay.example/room</bdi>" in page
+
+    def test_what_is_over_cannot_be_joined_any_more(self, as_alice: Client, connection: CalendarConnection) -> None:
+        over = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+        meeting(connection, "a", over, join_url="https://teams.microsoft.com/l/1")
+        page = self.page(as_alice)
+        assert "meeting-over" in page
+        assert "Join" not in page
+
+    def test_a_search_without_a_match_says_what_was_looked_for(
+        self, as_alice: Client, connection: CalendarConnection
+    ) -> None:
+        page = self.page(as_alice, "?q=<b>crane</b>")
+        assert "No meeting matches “&lt;b&gt;crane&lt;/b&gt;”" in page
+        assert "Back to today" in page
+
+    def test_several_calendars_can_be_told_apart_and_filtered(
+        self, as_alice: Client, connection: CalendarConnection
+    ) -> None:
+        assert "find-calendar" not in self.page(as_alice)
+        other = CalendarConnection.objects.create(
+            owner=connection.owner, provider="microsoft-work", account_id="o", account_email="other@quay.example",
+            status="connected", last_synced_at=timezone.now(),
+        )  # fmt: skip
+        meeting(connection, "Mine", NOW)
+        meeting(other, "Other", NOW)
+        page = self.page(as_alice, f"?calendar={other.pk}")
+        assert f'<option value="{other.pk}" selected>other@quay.example</option>' in page
+        assert "<bdi>Other</bdi>" in page
+        assert "<bdi>Mine</bdi>" not in page
+
+    def test_a_calendar_of_somebody_else_is_none(
+        self, as_alice: Client, connection: CalendarConnection, bob: User
+    ) -> None:
+        other = CalendarConnection.objects.create(owner=bob, provider="microsoft-work", account_id="b")
+        meeting(other, "Bob's secret", NOW)
+        meeting(connection, "Mine", NOW)
+        page = self.page(as_alice, f"?calendar={other.pk}")
+        assert "secret" not in page
+        assert "Mine" in page
 
     def test_texts_from_outside_are_escaped(self, as_alice: Client, connection: CalendarConnection) -> None:
         meeting(connection, "<script>alert(1)</script>", NOW, location="<b>x</b>", organizer_name='"><img>')
@@ -207,7 +196,7 @@ class TestThePage:
         CalendarConnection.objects.update(status="connecting", last_synced_at=None, next_sync_at=timezone.now())
         page = self.page(as_alice)
         assert "Syncing… this may take a moment." in page
-        assert re.search(r'hx-get="/meetings/\?page=1&amp;seen=\w+" hx-trigger="every 2s"', page)
+        assert re.search(r'hx-get="/meetings/" hx-headers=\S+ "\w+\.\d+"}\S+ hx-trigger="every 2s, seen"', page)
         assert '<noscript><meta http-equiv="refresh" content="5"></noscript>' in page
 
     def test_a_calendar_that_was_never_read_is_not_called_empty(
@@ -233,28 +222,25 @@ class TestThePage:
         assert "Sally was not given the permission to read this calendar." in page
         assert "Nothing stands in your calendar" not in page
 
-    def test_htmx_gets_only_what_changes_and_stops_asking_when_it_is_there(
-        self, as_alice: Client, connection: CalendarConnection
-    ) -> None:
+    def test_htmx_gets_only_the_part_that_changes(self, as_alice: Client, connection: CalendarConnection) -> None:
         meeting(connection, "Crane schedule", NOW)
         response = as_alice.get("/meetings/", headers={"HX-Request": "true"})
         assert b"<html" not in response.content
         assert b"Crane schedule" in response.content
-        assert b"hx-trigger" not in response.content
 
-    def test_many_meetings_come_in_pages(self, as_alice: Client, connection: CalendarConnection) -> None:
+    def test_many_meetings_come_in_pages_of_whole_days(self, as_alice: Client, connection: CalendarConnection) -> None:
         Meeting.objects.bulk_create(
             Meeting(connection=connection, external_id=str(n), subject=f"Number {n}.",
                     start=NOW + timedelta(hours=n), end=NOW + timedelta(hours=n + 1))
             for n in range(450)
         )  # fmt: skip
-        pages = [self.page(as_alice, query) for query in ("", "?page=2", "?page=3")]
-        assert [page.count("meeting-subject") for page in pages] == [200, 200, 50]
-        assert "Later meetings" in pages[1]
-        assert "Later meetings" not in pages[2]
+        page = self.page(as_alice)
+        assert 'href="?from=2026-11-29" rel="next">Later days</a>' in page
+        page = self.page(as_alice, "?from=2026-11-28&q=number")
+        assert 'href="?q=number&amp;before=2026-11-28" rel="prev">Earlier days</a>' in page
 
-    @pytest.mark.parametrize("query", ["?page=0", "?page=-1", "?page=x", "?page=99999999999999999999", "?page=²"])
-    def test_a_nonsensical_page_is_the_first(
+    @pytest.mark.parametrize("query", ["?from=0", "?from=x", "?before=99999-99-99", "?calendar=²", "?q=%00", "?page=7"])
+    def test_nonsense_in_the_address_is_today(
         self, as_alice: Client, connection: CalendarConnection, query: str
     ) -> None:
         meeting(connection, "Crane schedule", NOW)
@@ -265,14 +251,266 @@ class TestThePage:
         self,
         as_alice: Client,
         connection: CalendarConnection,
-        django_assert_num_queries: DjangoAssertNumQueries,
+        django_assert_max_num_queries: DjangoAssertNumQueries,
         number: int,
     ) -> None:
         Meeting.objects.bulk_create(
             Meeting(connection=connection, external_id=str(n), start=NOW, end=NOW) for n in range(number)
         )
-        with django_assert_num_queries(4):  # session, user, connections, meetings; eight are allowed
+        as_alice.cookies["visit"] = f"{connection.owner_id}.1.1"
+        # Session, user, connections; where the page ends, its meetings, their changes, what comes before and after.
+        with django_assert_max_num_queries(8):
             self.page(as_alice)
+
+
+class TestFollowing:
+    """The open page asks again and again; only what changed it costs more than a look at the connections."""
+
+    NOON = datetime(2026, 11, 23, 11, 0, tzinfo=UTC)
+
+    @pytest.fixture(autouse=True)
+    def clock(self) -> Any:
+        with time_machine.travel(self.NOON, tick=False) as clock:
+            self.travel = clock
+            yield
+
+    @pytest.fixture
+    def connection(self, alice: User) -> CalendarConnection:
+        return CalendarConnection.objects.create(
+            owner=alice, provider="microsoft-work", account_id="u.t", account_email="ines@quay.example",
+            status="connected", last_synced_at=self.NOON, next_sync_at=self.NOON + timedelta(days=9),
+        )  # fmt: skip
+
+    def ask(self, client: Client, validator: str = "", query: str = "") -> tuple[int, str]:
+        """The status, and the validator for the next time."""
+        headers = {"HX-Request": "true", "If-None-Match": validator}
+        response = client.get(f"/meetings/{query}", headers=headers)
+        found = re.search(r'"If-None-Match": "([\w.]+)"', response.content.decode())
+        return response.status_code, found[1] if found else validator
+
+    def test_while_nothing_changes_it_gets_304_for_three_statements(
+        self,
+        as_alice: Client,
+        connection: CalendarConnection,
+        django_assert_max_num_queries: DjangoAssertNumQueries,
+    ) -> None:
+        meeting(connection, "later", self.NOON + timedelta(hours=1))
+        status, validator = self.ask(as_alice)
+        assert status == 200
+        with django_assert_max_num_queries(3):
+            assert self.ask(as_alice, validator)[0] == 304
+
+    def test_a_sync_that_changed_nothing_is_no_change(self, as_alice: Client, connection: CalendarConnection) -> None:
+        _, validator = self.ask(as_alice)
+        CalendarConnection.objects.update(
+            last_synced_at=self.NOON + timedelta(minutes=5), next_sync_at=self.NOON + timedelta(days=8)
+        )
+        assert self.ask(as_alice, validator)[0] == 304
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"meetings_changed_at": NOON},
+            {"status": "needs_attention", "last_error": "AADSTS50173", "last_error_kind": "ReconnectNeeded"},
+            {"status": "paused"},
+        ],
+    )
+    def test_what_the_page_shows_of_a_calendar_is_a_change(
+        self, as_alice: Client, connection: CalendarConnection, changes: dict[str, object]
+    ) -> None:
+        _, validator = self.ask(as_alice)
+        CalendarConnection.objects.update(**changes)
+        assert self.ask(as_alice, validator)[0] == 200
+
+    @pytest.mark.parametrize("minutes", [10, 70])
+    def test_a_meeting_that_begins_or_ends_is_a_change(
+        self, as_alice: Client, connection: CalendarConnection, minutes: int
+    ) -> None:
+        meeting(connection, "soon", self.NOON + timedelta(minutes=10))
+        self.travel.move_to(self.NOON + timedelta(minutes=minutes - 1))
+        _, validator = self.ask(as_alice)
+        assert self.ask(as_alice, validator)[0] == 304
+        self.travel.move_to(self.NOON + timedelta(minutes=minutes))
+        assert self.ask(as_alice, validator)[0] == 200
+
+    def test_midnight_is_a_change(self, as_alice: Client, connection: CalendarConnection) -> None:
+        _, validator = self.ask(as_alice)
+        self.travel.move_to(self.NOON + timedelta(hours=12))
+        assert self.ask(as_alice, validator)[0] == 200
+
+    def test_another_page_language_or_person_is_another_state(
+        self, as_alice: Client, connection: CalendarConnection, bob: User
+    ) -> None:
+        _, validator = self.ask(as_alice)
+        assert self.ask(as_alice, validator, "?q=crane")[0] == 200
+        as_bob = Client()
+        as_bob.force_login(bob)
+        assert self.ask(as_bob, validator)[0] == 200
+        User.objects.update(language="de")
+        assert self.ask(as_alice, validator)[0] == 200
+
+    @pytest.mark.parametrize("validator", ["", "x", "x.y", "x.99999999999999999999", '"', "*", "x.²"])
+    def test_a_nonsensical_validator_gets_the_page(
+        self, as_alice: Client, connection: CalendarConnection, validator: str
+    ) -> None:
+        assert self.ask(as_alice, validator)[0] == 200
+
+    def test_the_page_itself_is_always_sent_whole(self, as_alice: Client, connection: CalendarConnection) -> None:
+        _, validator = self.ask(as_alice)
+        assert as_alice.get("/meetings/", headers={"If-None-Match": validator}).status_code == 200
+
+    def test_nothing_is_written_by_looking(self, as_alice: Client, connection: CalendarConnection) -> None:
+        meeting(connection, "later", self.NOON)
+        before = [*Meeting.objects.values(), *CalendarConnection.objects.values(), *User.objects.values()]
+        self.ask(as_alice)
+        as_alice.get("/meetings/")
+        after = [*Meeting.objects.values(), *CalendarConnection.objects.values(), *User.objects.values()]
+        assert before == after
+
+    def test_marks_tell_what_happened_since_the_last_visit(
+        self, as_alice: Client, connection: CalendarConnection
+    ) -> None:
+        one = meeting(connection, "Crane schedule", self.NOON + timedelta(hours=5))
+        self.ask(as_alice)
+        Change.objects.create(
+            meeting=one, what="moved", at=self.NOON + timedelta(hours=2), start=self.NOON + timedelta(hours=3),
+            end=self.NOON + timedelta(hours=4),
+        )  # fmt: skip
+        self.travel.move_to(self.NOON + timedelta(hours=3))
+        for minutes in (0, 20, 40):  # the visit goes on while somebody looks
+            self.travel.move_to(self.NOON + timedelta(hours=3, minutes=minutes))
+            assert b"moved from 15:00" in as_alice.get("/meetings/").content
+        self.travel.move_to(self.NOON + timedelta(hours=4, minutes=30))
+        assert b"moved from" not in as_alice.get("/meetings/").content
+
+    def test_somebody_elses_visit_in_the_same_browser_does_not_count(
+        self, as_alice: Client, alice: User, connection: CalendarConnection
+    ) -> None:
+        one = meeting(connection, "Crane schedule", self.NOON + timedelta(hours=5))
+        Change.objects.create(meeting=one, what="added", at=self.NOON, start=one.start, end=one.end)
+        as_alice.cookies["visit"] = f"{alice.pk + 1}.1.1"
+        assert b">new<" not in as_alice.get("/meetings/").content
+
+    @pytest.mark.parametrize(
+        "cookie", ["{pk}", "{pk}.", "{pk}.x.y", "{pk}.-1.²", "{pk}.999999999999999999999.1", "..."]
+    )
+    def test_a_tampered_cookie_is_harmless(
+        self, as_alice: Client, alice: User, connection: CalendarConnection, cookie: str
+    ) -> None:
+        as_alice.cookies["visit"] = cookie.format(pk=alice.pk)
+        assert as_alice.get("/meetings/").status_code == 200
+
+
+class TestAMeeting:
+    @pytest.fixture(autouse=True)
+    def the_evening_before(self) -> Any:
+        with time_machine.travel(NOW, tick=False):
+            yield
+
+    @pytest.fixture
+    def one(self, connection: CalendarConnection) -> Meeting:
+        return meeting(
+            connection, "Crane schedule", datetime(2026, 11, 24, 9, 0, tzinfo=UTC), calendar_id="calendar-9",
+            version="1:1:abc", kind="exception", series_id="series-9", ical_uid="uid-9",
+            original_start=datetime(2026, 11, 24, 8, 0, tzinfo=UTC), private=True, confidential=True,
+            response="tentative", show_as="oof", organizer_name="Tomas Ruy", organizer_email="tomas@quay.example",
+            attendees=[["Mara Lind", "mara@quay.example", "optional", "accepted"],
+                       ["", "pier2@quay.example", "resource", "none"]],
+            location="Pier room 2", join_url="https://us02web.zoom.us/j/84512345678?pwd=x1", service="zoom",
+            link_source="body",
+        )  # fmt: skip
+
+    def page(self, client: Client, one: Meeting) -> str:
+        response = client.get(f"/meetings/{one.pk}/")
+        assert response.status_code == 200
+        return re.sub(r"\s+", " ", response.content.decode())
+
+    def test_it_says_when_where_and_with_whom(self, as_alice: Client, one: Meeting) -> None:
+        page = self.page(as_alice, one)
+        for words in (
+            "<bdi>Crane schedule</bdi>", "Tuesday, 24 November 2026, 10:00 – 11:00", "Europe/Berlin", "Tomas Ruy",
+            "Pier room 2", "You accepted tentatively", "out of office", "Mara Lind", "accepted", "Optional",
+            "pier2@quay.example",
+            "Room or resource", "ines@quay.example", "one of a series, changed on its own", ">Private<",
+            ">Confidential<",
+        ):  # fmt: skip
+            assert words in page, words
+
+    def test_it_says_where_its_link_was_found(self, as_alice: Client, one: Meeting) -> None:
+        page = self.page(as_alice, one)
+        assert 'href="https://us02web.zoom.us/j/84512345678?pwd=x1" target="_blank" rel="noopener noreferrer">' in page
+        assert "Found in: the text of the invitation" in page
+
+    @pytest.mark.parametrize(
+        ("version", "words"),
+        [("1:1:abc", "No link was found: not in"), ("", "No link was found yet.")],
+    )
+    def test_without_a_link_it_says_where_sally_looked(
+        self, as_alice: Client, one: Meeting, version: str, words: str
+    ) -> None:
+        Meeting.objects.update(join_url="", service="", link_source="", version=version)
+        assert words in self.page(as_alice, one)
+
+    def test_its_history_tells_its_moves(self, as_alice: Client, one: Meeting) -> None:
+        start = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+        for hour, what in enumerate(["added", "moved", "cancelled", "restored"]):
+            Change.objects.create(
+                meeting=one, what=what, at=start + timedelta(hours=hour), start=start, end=start + timedelta(hours=1)
+            )
+        page = self.page(as_alice, one)
+        found = re.findall(r'<li><time class="soft small" datetime="([^"]+)">[^<]+</time><span>([^<]+)</span>', page)
+        assert found[0][1] == "First seen by Sally"
+        assert found[1:] == [
+            ("2026-11-20T11:00:00+01:00", "Moved; before: Friday, 20 November 2026, 10:00 – 11:00"),
+            ("2026-11-20T12:00:00+01:00", "Cancelled"),
+            ("2026-11-20T13:00:00+01:00", "Takes place again"),
+        ]
+
+    def test_all_that_is_stored_is_shown(self, as_alice: Client, one: Meeting) -> None:
+        """Every column: a new one without its place on the page fails here."""
+        page = self.page(as_alice, one)
+        shown = dict(re.findall(r"<dt>([^<]+)</dt><dd>([^<]*)</dd>", page.split("<details", 1)[1]))
+        assert len(shown) == len(Meeting._meta.concrete_fields)
+        assert shown["Calendar"] == "calendar-9"
+        assert shown["Id of the series"] == "series-9"
+        assert shown["ICalendar UID"] == "uid-9"
+        assert shown["Place in the series"] == "24 November 2026, 09:00"
+        assert shown["Private"] == "yes"
+        assert shown["Cancelled"] == "no"
+        assert shown["First day"] == "–"
+        assert shown["Attendees"] == (
+            "Mara Lind, mara@quay.example, optional, accepted; pier2@quay.example, resource, none"
+        )
+
+    def test_an_all_day_meeting_shows_its_days(self, as_alice: Client, connection: CalendarConnection) -> None:
+        one = all_day(connection, "Fair", date(2026, 11, 24))
+        assert "Tuesday, 24 November 2026, all day" in self.page(as_alice, one)
+        two = all_day(connection, "Long fair", date(2026, 11, 24), 3)
+        assert "Tuesday, 24 November 2026 – Thursday, 26 November 2026" in self.page(as_alice, two)
+
+    def test_texts_from_outside_are_escaped(self, as_alice: Client, connection: CalendarConnection) -> None:
+        one = meeting(
+            connection, "<script>alert(1)</script>", NOW, location="<b>x</b>", organizer_name='"><img>',
+            attendees=[["<i>x</i>", "<u>x</u>", "required", "none"]],
+        )  # fmt: skip
+        page = self.page(as_alice, one)
+        assert not re.search("<script>alert|<b>x|<img>|<i>x|<u>x", page)
+
+    def test_another_users_meeting_is_not_found(self, one: Meeting, bob: User, charlie: User) -> None:
+        for user in (bob, charlie):
+            client = Client()
+            client.force_login(user)
+            assert client.get(f"/meetings/{one.pk}/").status_code == 404
+
+    def test_it_takes_four_statements(
+        self, as_alice: Client, one: Meeting, django_assert_max_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        with django_assert_max_num_queries(4):  # session, user, meeting with its connection, history
+            self.page(as_alice, one)
+
+    @pytest.mark.parametrize("pk", ["0", "99999999999999999999999", "x"])
+    def test_one_that_does_not_exist_is_not_found(self, as_alice: Client, pk: str) -> None:
+        assert as_alice.get(f"/meetings/{pk}/").status_code == 404
 
 
 @pytest.mark.django_db

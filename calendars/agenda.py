@@ -1,0 +1,201 @@
+"""What one page of the agenda shows: which whole days, what stands under them, and what changed since the last visit.
+
+A page holds whole days, as many as about a hundred meetings take: of today and later, or of the days before one.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from itertools import groupby
+from zoneinfo import ZoneInfo
+
+from calendars.models import Change, Meeting, MeetingQuerySet, midnight_of
+from calendars.telling import marks_of
+from integrations.events import clean
+from integrations.models import CalendarConnection
+
+PAGE_SIZE = 100
+# Of one day; whoever has more finds the rest by searching.
+MOST_OF_A_DAY = 500
+LONGEST_SEARCH = 100  # characters
+MOST_WORDS = 5
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a person asks to see. ``first`` is the first day of the page; or ``before``, the day after its last."""
+
+    first: date
+    before: date | None = None
+    search: str = ""
+    calendar: uuid.UUID | None = None
+
+    @property
+    def words(self) -> list[str]:
+        return self.search.split()[:MOST_WORDS]
+
+    @property
+    def narrowed(self) -> bool:
+        return bool(self.search or self.calendar)
+
+
+def wish_of(query: Mapping[str, str], connections: Iterable[CalendarConnection], today: date) -> Wish:
+    """From the page's address; what makes no sense there counts as not asked for."""
+    calendar = next((one.pk for one in connections if str(one.pk) == query.get("calendar")), None)
+    search = " ".join(clean(query.get("q"), LONGEST_SEARCH).split())
+    return Wish(_day(query.get("from")) or today, _day(query.get("before")), search, calendar)
+
+
+def _day(text: str | None) -> date | None:
+    try:
+        day = date.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return day if 1900 < day.year < 2200 else None  # nothing nearer to the ends of time survives a change of zone
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A meeting as it stands under one day.
+
+    ``last_day`` is set where it ends on another than it begins; above what ``comes_next`` a line marks now.
+    """
+
+    meeting: Meeting
+    day: date
+    began_earlier: bool = False
+    last_day: date | None = None
+    over: bool = False
+    running: bool = False
+    comes_next: bool = False
+    marks: Sequence[str] = ()
+    account: str = ""
+
+
+@dataclass(frozen=True)
+class Day:
+    """``all_begun``: the line that marks now stands below all of today's meetings."""
+
+    date: date
+    is_today: bool
+    entries: list[Entry] = field(default_factory=list)
+    all_begun: bool = False
+
+
+@dataclass(frozen=True)
+class Page:
+    """``cut``: a day has more meetings than are shown. ``good_until``: so long it is right if nothing changes."""
+
+    days: list[Day]
+    earlier: date | None
+    later: date | None
+    cut: bool
+    good_until: datetime
+
+    @property
+    def is_empty(self) -> bool:
+        return not any(day.entries for day in self.days)
+
+
+def page_of(
+    connections: Sequence[CalendarConnection], wish: Wish, *, now: datetime, zone: ZoneInfo, since: datetime
+) -> Page:
+    """The page of these calendars for a person in ``zone``; marks tell what changed after ``since``.
+
+    At most five statements, however many meetings there are.
+    """
+    today = now.astimezone(zone).date()
+    found = Meeting.objects.of(connections).matching(wish.words)
+    if wish.calendar:
+        found = found.filter(connection=wish.calendar)
+    first: date | None
+    last: date | None
+    if wish.before:
+        first, last = _first_before(found, wish.before, zone), wish.before - timedelta(days=1)
+        rows = found.on_days(first, last, zone)
+    else:
+        first, last = wish.first, _last_from(found, wish.first, zone)
+        rows = found.on_days(first, last, zone, with_earlier=True)
+    shown = list(rows.order_by("start", "pk")[: MOST_OF_A_DAY + PAGE_SIZE])
+    marks = _marks(shown, since, zone)
+    accounts = {one.pk: one.account_email for one in connections} if len(connections) > 1 else {}
+    entries = sorted(
+        (_entry(one, first, now, zone, marks.get(one.pk, ()), accounts.get(one.connection_id, "")) for one in shown),
+        key=lambda entry: (entry.day, not entry.meeting.all_day, entry.meeting.start, entry.meeting.pk),
+    )
+    days = [_day_of(day, today, now, list(group)) for day, group in groupby(entries, key=lambda entry: entry.day)]
+    if connections and first == today and not wish.narrowed and not (days and days[0].is_today):
+        days.insert(0, Day(today, is_today=True))
+    later = last and not wish.before and found.on_days(last + timedelta(days=1), None, zone).exists()
+    return Page(
+        days=days,
+        earlier=first if first and found.on_days(None, first - timedelta(days=1), zone).exists() else None,
+        later=wish.before or (last + timedelta(days=1) if last and later else None),
+        cut=len(shown) == MOST_OF_A_DAY + PAGE_SIZE,
+        good_until=_good_until(shown, now, zone),
+    )
+
+
+def _last_from(found: MeetingQuerySet, first: date, zone: ZoneInfo) -> date | None:
+    """The day on which the page is full; None where all that follows fits."""
+    ahead = found.filter(start__gte=midnight_of(first, zone)).order_by("start").values_list("start", flat=True)
+    edge = ahead[PAGE_SIZE - 1 : PAGE_SIZE].first()
+    return max(first, edge.astimezone(zone).date()) if edge else None
+
+
+def _first_before(found: MeetingQuerySet, day: date, zone: ZoneInfo) -> date | None:
+    behind = found.filter(start__lt=midnight_of(day, zone)).order_by("-start").values_list("start", flat=True)
+    edge = behind[PAGE_SIZE - 1 : PAGE_SIZE].first()
+    return edge.astimezone(zone).date() if edge else None
+
+
+def _entry(
+    meeting: Meeting, first: date | None, now: datetime, zone: ZoneInfo, marks: Sequence[str], account: str
+) -> Entry:
+    begins = meeting.start_date or meeting.start.astimezone(zone).date()
+    day = max(begins, first) if first else begins
+    # The end date of an all-day meeting is the day after its last.
+    # A timed one that ends at midnight has its last moment the day before.
+    last_moment = max(meeting.end - timedelta(microseconds=1), meeting.start)
+    last = meeting.end_date - timedelta(days=1) if meeting.end_date else last_moment.astimezone(zone).date()
+    start, end = meeting.span(zone)
+    return Entry(
+        meeting,
+        day,
+        began_earlier=begins < day,
+        last_day=last if last > begins else None,
+        over=end <= now and start < now,
+        running=not meeting.all_day and start <= now < end,
+        marks=marks,
+        account=account,
+    )
+
+
+def _day_of(day: date, today: date, now: datetime, entries: list[Entry]) -> Day:
+    if day != today:
+        return Day(day, is_today=False, entries=entries)
+    for position, entry in enumerate(entries):
+        if not entry.meeting.all_day and entry.meeting.start > now:
+            marked = [*entries[:position], replace(entry, comes_next=True), *entries[position + 1 :]]
+            return Day(day, is_today=True, entries=marked)
+    return Day(day, is_today=True, entries=entries, all_begun=True)
+
+
+def _good_until(shown: Iterable[Meeting], now: datetime, zone: ZoneInfo) -> datetime:
+    """When the next of these meetings begins or ends, and midnight at the latest."""
+    tomorrow = midnight_of(now.astimezone(zone).date() + timedelta(days=1), zone)
+    return min(moment for one in shown for moment in (*one.span(zone), tomorrow) if moment > now) if shown else tomorrow
+
+
+def _marks(shown: Sequence[Meeting], since: datetime, zone: ZoneInfo) -> dict[int, list[str]]:
+    """What to say softly of meetings that changed since the last visit, compared with how they were then."""
+    if not shown:
+        return {}
+    meetings = {one.pk: one for one in shown}
+    found: dict[int, dict[str, Change]] = {}
+    for change in Change.objects.filter(meeting__in=meetings, at__gt=since).order_by("at", "pk"):
+        found.setdefault(change.meeting_id, {}).setdefault(change.what, change)  # the first of each kind
+    return {pk: marks_of(meetings[pk], changes, zone) for pk, changes in found.items()}
