@@ -113,9 +113,21 @@ def test_pages_of_the_signed_in(person: Person, anybody: User, microsoft: Sandbo
     person.open("/meetings/")
     person.check("meetings, loaded whole")
     picture(person, "meetings")
+    person.open("/meetings/?q=nothing+like+it")
+    person.check("meetings, nothing found")
+    person.open("/meetings/?before=2020-01-01")
+    person.check("meetings, nothing before")
+    person.open("/meetings/?q=tender")
+    person.page.locator(".meeting-subject a").first.click()
+    person.page.locator("summary").click()
+    person.check("a meeting")
+    picture(person, "meeting")
     person.open("/settings/integrations/")
     person.check("integrations")
     picture(person, "integrations")
+    person.page.get_by_role("switch").first.click()
+    expect(person.page.get_by_role("switch").first).to_have_attribute("aria-checked", "true")
+    person.check("integrations, a switch on")
     person.page.locator("a.button-danger").click()
     person.check("disconnect")
     person.open("/settings/profile/")
@@ -144,13 +156,24 @@ def test_pages_in_trouble(person: Person, anybody: User) -> None:
     Meeting.objects.bulk_create(
         Meeting(connection=connection, external_id=str(n), subject="ü" * 500 if n == 3 else f"<b>{n}</b> & “x” 🚢",
                 location="x" * 900, start=now + timedelta(hours=n), end=now + timedelta(hours=n + 40),
-                organizer_email="somebody-with-a-long-name@a-long-domain-of-a-company.example")
+                organizer_email="somebody-with-a-long-name@a-long-domain-of-a-company.example", kind="exception",
+                response="none", show_as="busy", private=True, confidential=True, cancelled=n % 2 == 1,
+                join_url=f"https://rooms.a-long-domain-of-a-company.example/{n}", version="x", link_source="body",
+                attendees=[["y" * 300, "z" * 320, "resource", "tentative"]])
         for n in range(230)
     )  # fmt: skip
+    second = CalendarConnection.objects.create(
+        owner=anybody, provider="microsoft-work", account_id="second", account_email="another@quay.example",
+        status="connected", last_synced_at=now,
+    )  # fmt: skip
+    Meeting.objects.create(connection=second, external_id="x", start=now, end=now, kind="single", response="none")
     person.open("/meetings/")
-    person.check("meetings, many and odd")
-    person.open("/meetings/?page=2")
-    person.check("meetings, second page")
+    person.check("meetings, many and odd, of two calendars")
+    person.page.locator("a[rel=next]").click()
+    person.check("meetings, later days")
+    person.open(f"/meetings/{Meeting.objects.get(subject__startswith='ü').pk}/")
+    person.page.locator("summary").click()
+    person.check("an odd meeting")
 
 
 def test_pages_of_errors(person: Person, anybody: User) -> None:
