@@ -20,11 +20,13 @@ from django.test import Client
 
 from calendars import sync
 from calendars.models import Meeting
-from integrations.models import CalendarConnection
+from integrations.models import CalendarConnection, SyncOption
 from tests.conftest import INES, connect
 from tests.sandbox_process import Sandbox
 
-Row = tuple[datetime, datetime, str, str]
+Row = tuple[datetime, datetime, str, str, str]
+# The file's README: its join links stand in LOCATION, on Google Meet, Jitsi or Zoom, and are all that stands there.
+LINK = re.compile(r"https://(?:meet\.google\.com|meet\.jit\.si|[\w.]+\.zoom\.us/j)/\S+")
 
 
 def unescaped(text: str) -> str:
@@ -85,7 +87,7 @@ def expansion(text: str, begin: datetime, end: datetime) -> list[Row]:
         subject = unescaped(entry["SUMMARY"][0][1])
         place = unescaped(entry.get("LOCATION", [("", "")])[0][1])
         rows += [
-            (start, start + length, subject, place)
+            (start, start + length, subject, place, place if LINK.fullmatch(place) else "")
             for start in starts(entry, end)
             if start < end and start + length > begin
         ]
@@ -93,7 +95,7 @@ def expansion(text: str, begin: datetime, end: datetime) -> list[Row]:
 
 
 def listed() -> list[Row]:
-    return sorted(Meeting.objects.values_list("start", "end", "subject", "location"))
+    return sorted(Meeting.objects.values_list("start", "end", "subject", "location", "join_url"))
 
 
 @pytest.fixture
@@ -117,6 +119,22 @@ def test_sallys_list_equals_the_file(connection: CalendarConnection, text: str) 
     assert len(expected) > 300
     assert listed() == expected
     assert connection.meeting_count == len(expected)
+    assert len({link for *_, link in expected if link}) > 10
+
+
+@pytest.mark.needs("real_calendars")
+def test_with_only_online_meetings_sallys_list_equals_those_of_the_file_with_a_link(
+    connection: CalendarConnection, text: str
+) -> None:
+    connection.set_option(SyncOption.ONLY_ONLINE, True)
+    call_command("sync_calendars")
+    connection.refresh_from_db()
+    assert connection.last_synced_at
+    window = sync.window_of(CalendarConnection(), connection.last_synced_at)
+    expected = expansion(text, window.start, window.end)
+    online = [row for row in expected if row[4]]
+    assert listed() == online
+    assert (connection.meeting_count, connection.offline_left_out) == (len(online), len(expected) - len(online))
 
 
 @pytest.mark.needs("real_calendars")

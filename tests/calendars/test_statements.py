@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from calendars import tasks
 from calendars.models import Meeting
-from integrations.models import CalendarConnection
+from integrations.models import CalendarConnection, SyncOption
 from tests.conftest import INES, connect
 from tests.sandbox_process import Sandbox
 
@@ -92,3 +92,16 @@ def test_an_idle_sync_of_a_thousand_events_is_one_request(connection: CalendarCo
     microsoft.control("DELETE", "log")
     statements(connection)
     assert [(entry["method"], entry["path"]) for entry in microsoft.log()] == [("GET", "/v1.0/me/calendarView")]
+
+
+def test_with_only_online_meetings_a_sync_without_changes_takes_six_too(
+    connection: CalendarConnection, microsoft: Sandbox
+) -> None:
+    """One more to know again what was left out, one less for the meetings that are not there."""
+    connection.set_option(SyncOption.ONLY_ONLINE, True)
+    statements(connection)
+    assert (Meeting.objects.count(), CalendarConnection.objects.get().offline_left_out) == (0, 1000)
+    microsoft.control("DELETE", "log")
+    found = statements(connection)
+    assert len(found) <= 6, "\n".join(text[:150] for text in found)
+    assert len(microsoft.log()) == 1

@@ -3,13 +3,16 @@
 import os
 import re
 import runpy
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 REPOSITORY = Path(__file__).parent.parent.parent
@@ -209,3 +212,21 @@ def test_plain_http_on_a_laptop_works_without_them(monkeypatch: pytest.MonkeyPat
 def test_a_proxy_is_believed_only_when_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     assert read(monkeypatch)["SECURE_PROXY_SSL_HEADER"] is None
     assert read(monkeypatch, BEHIND_PROXY="true")["SECURE_PROXY_SSL_HEADER"] == ("HTTP_X_FORWARDED_PROTO", "https")
+
+
+def test_what_is_deleted_from_sqlite_is_gone_from_its_file(tmp_path: Path) -> None:
+    """By default SQLite only forgets where it was; once the journal is written back, not a byte may be left."""
+    path = tmp_path / "db.sqlite3"
+    canary = "canary-oncologist"
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA secure_delete=OFF")  # some distributions build it on
+        database.executescript(settings.SQLITE_OPTIONS["init_command"])
+        database.execute("CREATE TABLE meeting (subject TEXT)")
+        database.executemany("INSERT INTO meeting VALUES (?)", [(f"{canary} {n}",) for n in range(200)])
+        database.commit()
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        assert canary.encode() in path.read_bytes()
+        database.execute("DELETE FROM meeting")
+        database.commit()
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert canary.encode() not in path.read_bytes()
