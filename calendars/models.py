@@ -181,13 +181,19 @@ class LinkSource(models.TextChoices):
     BODY = Source.BODY.value, _("the text of the invitation")
 
 
+class GuestKind(models.TextChoices):
+    REQUIRED = "required", _("required")
+    OPTIONAL = "optional", _("optional")
+    RESOURCE = "resource", _("room or resource")
+
+
 @dataclass(frozen=True)
 class Guest:
     """Somebody invited, for people to read."""
 
     name: str
     address: str
-    kind: str
+    kind: GuestKind
     answer: StrOrPromise
 
 
@@ -202,7 +208,7 @@ class Meeting(models.Model):
     version = models.CharField(_("version looked at"), max_length=80, blank=True)
     kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
     series_id = models.CharField(_("id of the series"), max_length=512, blank=True)
-    ical_uid = models.CharField(_("iCalendar UID"), max_length=512, blank=True)
+    ical_uid = models.CharField(_("UID (iCalendar)"), max_length=512, blank=True)
     original_start = models.DateTimeField(_("place in the series"), null=True, blank=True)
     subject = models.CharField(_("subject"), max_length=500, blank=True)
     start = models.DateTimeField(_("start"))
@@ -269,7 +275,10 @@ class Meeting(models.Model):
 
     @property
     def guests(self) -> list[Guest]:
-        return [Guest(name, address, kind, Answer(answer).label) for name, address, kind, answer in self.attendees]
+        return [
+            Guest(name, address, GuestKind(kind), Answer(answer).label)
+            for name, address, kind, answer in self.attendees
+        ]
 
     @property
     def place(self) -> Place:

@@ -85,6 +85,11 @@ def stored_of(meeting: Meeting) -> list[tuple[str, str]]:
 
 
 def _value(meeting: Meeting, name: str) -> str:
+    if name == "attendees":
+        told = [[one.name, one.address, str(one.kind.label), str(one.answer)] for one in meeting.guests]
+        return "; ".join(", ".join(filter(None, words)) for words in told) or "–"
+    if name == "service":
+        return meeting.service_name or "–"
     display = getattr(meeting, f"get_{name}_display", None)
     value: Any = display() if display else getattr(meeting, name)
     if isinstance(value, bool):
@@ -93,6 +98,4 @@ def _value(meeting: Meeting, name: str) -> str:
         return date_format(timezone.localtime(value), "DATETIME_FORMAT")
     if isinstance(value, date):
         return date_format(value, "DATE_FORMAT")
-    if isinstance(value, list):
-        return "; ".join(", ".join(part for part in one if part) for one in value) or "–"
     return str(value) if value not in (None, "") else "–"

@@ -429,9 +429,9 @@ class TestAMeeting:
         page = self.page(as_alice, one)
         for words in (
             "<bdi>Crane schedule</bdi>", "Tuesday, 24 November 2026, 10:00 – 11:00", "Europe/Berlin", "Tomas Ruy",
-            "Pier room 2", "You accepted tentatively", "out of office", "Mara Lind", "accepted", "Optional",
+            "Pier room 2", "You accepted tentatively", "out of office", "Mara Lind", "accepted", "optional",
             "pier2@quay.example",
-            "Room or resource", "ines@quay.example", "one of a series, changed on its own", ">Private<",
+            "room or resource", "ines@quay.example", "one of a series, changed on its own", ">Private<",
             ">Confidential<",
         ):  # fmt: skip
             assert words in page, words
@@ -473,13 +473,14 @@ class TestAMeeting:
         assert len(shown) == len(Meeting._meta.concrete_fields)
         assert shown["Calendar"] == "calendar-9"
         assert shown["Id of the series"] == "series-9"
-        assert shown["ICalendar UID"] == "uid-9"
+        assert shown["UID (iCalendar)"] == "uid-9"
         assert shown["Place in the series"] == "24 November 2026, 09:00"
+        assert shown["Service"] == "Zoom"
         assert shown["Private"] == "yes"
         assert shown["Cancelled"] == "no"
         assert shown["First day"] == "–"
         assert shown["Attendees"] == (
-            "Mara Lind, mara@quay.example, optional, accepted; pier2@quay.example, resource, none"
+            "Mara Lind, mara@quay.example, optional, accepted; pier2@quay.example, room or resource, not answered"
         )
 
     def test_an_all_day_meeting_shows_its_days(self, as_alice: Client, connection: CalendarConnection) -> None:
