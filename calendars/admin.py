@@ -1,6 +1,7 @@
 """In Django admin: meetings (times and subject only) and the queue, with nothing to change."""
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django_q.models import Failure, OrmQ, Schedule, Success
 
@@ -16,6 +17,10 @@ class MeetingAdmin(ForOrganization):
     fields = readonly_fields = ("connection", "subject", "start", "end", "all_day", "cancelled")
     search_fields = ["subject", "connection__account_email"]
     date_hierarchy = "start"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Meeting]:
+        """A private appointment is its owner's alone, also where they let Sally sync it."""
+        return super().get_queryset(request).filter(private=False)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

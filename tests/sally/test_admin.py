@@ -404,6 +404,14 @@ def test_secrets_and_sign_ins_have_no_pages(as_root: Client) -> None:
         assert as_root.get(f"/admin/integrations/{model}/").status_code == 404
 
 
+def test_a_private_appointment_is_its_owners_alone(as_root: Client, alice: User) -> None:
+    meeting = meeting_of(alice, "Oncologist")
+    Meeting.objects.update(private=True)
+    assert "Oncologist" not in as_root.get("/admin/calendars/meeting/").content.decode()
+    assert "Oncologist" not in as_root.get("/admin/calendars/meeting/?q=Onco").content.decode()
+    assert "Oncologist" not in as_root.get(f"/admin/calendars/meeting/{meeting.pk}/change/").content.decode()
+
+
 def test_a_meeting_shows_times_and_subject_only(as_root: Client, alice: User) -> None:
     meeting = meeting_of(alice, "Crane inspection")
     for page in ("", f"{meeting.pk}/change/"):
