@@ -55,6 +55,12 @@ def seen_version(event: RemoteEvent) -> str:
     return f"{EDITION}:{event.version}"
 
 
+def version_seen(stored: str) -> str:
+    """The event's version that a draft with this one was made of; "" where it is to be looked at again."""
+    edition, _, version = stored.partition(":")
+    return version if edition == str(EDITION) else ""
+
+
 def draft(event: RemoteEvent, found: Found | None, *, looked_at_whole: bool = True) -> Draft:
     return Draft(
         calendar_id=event.calendar_id,

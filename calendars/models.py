@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import product
@@ -23,6 +23,7 @@ from calendars.merge import Draft, Happened, Known, MergePlan
 from calendars.reading import HASH_SIZE, Remembered
 from calendars.services import NAMES
 from integrations import events
+from integrations.events import Window
 from integrations.models import CalendarConnection
 from sally.models import User
 
@@ -85,19 +86,23 @@ class MeetingQuerySet(models.QuerySet["Meeting"]):
             found = found.filter(anywhere)
         return found
 
-    def known(self, connection: CalendarConnection) -> list[Known]:
-        """All of a connection's meetings as drafts, in one statement and without building models."""
-        rows = self.filter(connection=connection).values_list("pk", *DRAFT_FIELDS)
+    def versions(self, connection: CalendarConnection, window: Window) -> dict[str, str]:
+        """By id, the version last seen of all that a listing of ``window`` should show and the options let be kept."""
+        overlaps = Q(start__lt=window.end) & (Q(end__gt=window.start) | Q(start__gte=window.start))
+        rows = self.filter(overlaps, connection=connection).exclude(_excluded(connection))
+        return {id: merge.version_seen(version) for id, version in rows.values_list("external_id", "version")}
+
+    def known(self, connection: CalendarConnection, ids: Collection[str], uids: Collection[str]) -> list[Known]:
+        """The meetings with these ids or UIDs as drafts, in one statement and without building models."""
+        if not ids and not uids:
+            return []
+        wanted = Q(external_id__in=ids) | Q(ical_uid__in=uids)
+        rows = self.filter(wanted, connection=connection).values_list("pk", *DRAFT_FIELDS)
         return [Known(row[0], _draft(dict(zip(DRAFT_FIELDS, row[1:], strict=True)))) for row in rows]
 
     def excluded_from(self, connection: CalendarConnection) -> MeetingQuerySet:
         """Meetings that the connection's options do not let be kept: what ``policy.left_out`` says, as a query."""
-        excluded = Q(pk__in=[])
-        if not connection.sync_private:
-            excluded |= Q(private=True)
-        if connection.sync_only_online:
-            excluded |= Q(join_url="")
-        return self.filter(excluded, connection=connection)
+        return self.filter(_excluded(connection), connection=connection)
 
     def delete_all(self) -> int:
         """Delete them and what hangs on them, without loading any; how many meetings there were."""
@@ -345,6 +350,15 @@ class LookedAt(models.Model):
 
     def __str__(self) -> str:
         return f"looked at of {self.pk}"
+
+
+def _excluded(connection: CalendarConnection) -> Q:
+    excluded = Q(pk__in=[])
+    if not connection.sync_private:
+        excluded |= Q(private=True)
+    if connection.sync_only_online:
+        excluded |= Q(join_url="")
+    return excluded
 
 
 def _place(one: Draft | Meeting) -> dict[str, Any]:

@@ -53,66 +53,73 @@ class Reading:
     interrupted: Temporary | None = None
 
 
-def read(
-    events: Iterable[RemoteEvent],
-    known: Iterable[Known],
-    options: SyncOptions,
-    remembered: Remembered,
-    *,
-    now: datetime,
-    fill: Fill,
-    time_is_left: Callable[[], bool],
-) -> Reading:
-    """Decide about every event; ``fill`` is asked while ``time_is_left``, for what is nearest to ``now`` first.
-
-    Raises what ``fill`` raises, except for a temporary error: that ends the asking, and is told in the result.
-    """
-    reader = _Reader(options, remembered, {one.draft.external_id: one.draft for one in known})
-    waiting = [event for event in events if not reader.settles(event)]
-    for chunk in _chunks(_nearest_first(waiting, now)):
-        if reader.result.unfinished or not time_is_left():
-            reader.postpone(chunk)
-            continue
-        try:
-            filled = {event.id: event for event in fill(chunk)}
-        except Temporary as error:
-            reader.result.interrupted = error
-            reader.postpone(chunk)
-            continue
-        for event in chunk:
-            if event.id in filled:
-                reader.conclude(filled[event.id], links.find(filled[event.id]))
-            else:  # gone since it was listed, or nearly so: the next listing tells
-                reader.keep_as_listed(event)
-    return reader.result
-
-
 @dataclass(slots=True)
-class _Reader:
+class Reader:
+    """Decides about events, in two steps: ``drop`` what the options exclude at first sight, then ``read`` the rest."""
+
     options: SyncOptions
     remembered: Remembered
-    before: dict[str, Draft]
     result: Reading = field(default_factory=Reading)
+    before: dict[str, Draft] = field(default_factory=dict)
 
-    def settles(self, event: RemoteEvent) -> bool:
-        """Whether the event could be decided about as listed; private ones that are not wanted come first."""
+    def drop(self, events: Iterable[RemoteEvent]) -> list[RemoteEvent]:
+        """What is left without the private ones that are not wanted, and those that are known to have no link."""
+        return [event for event in events if not self._is_excluded(event)]
+
+    def read(
+        self,
+        events: Iterable[RemoteEvent],
+        known: Iterable[Known],
+        *,
+        now: datetime,
+        fill: Fill,
+        time_is_left: Callable[[], bool],
+    ) -> Reading:
+        """Decide about every event; ``fill`` is asked while ``time_is_left``, for what is nearest to ``now`` first.
+
+        Raises what ``fill`` raises, except for a temporary error: that ends the asking, and is told in the result.
+        """
+        self.before = {one.draft.external_id: one.draft for one in known}
+        waiting = [event for event in events if not self._settles(event)]
+        for chunk in _chunks(_nearest_first(waiting, now)):
+            if self.result.unfinished or not time_is_left():
+                self._postpone(chunk)
+                continue
+            try:
+                filled = {event.id: event for event in fill(chunk)}
+            except Temporary as error:
+                self.result.interrupted = error
+                self._postpone(chunk)
+                continue
+            for event in chunk:
+                if event.id in filled:
+                    self._conclude(filled[event.id], links.find(filled[event.id]))
+                else:  # gone since it was listed, or nearly so: the next listing tells
+                    self._keep_as_listed(event)
+        return self.result
+
+    def _is_excluded(self, event: RemoteEvent) -> bool:
         if event.private and not self.options.private:
             self.result.left_out[LeftOut.PRIVATE] += 1
             return True
+        if self.remembered.hashes and self.remembered.hash_of(event) in self.remembered.hashes:
+            self._conclude(event, None)
+            return True
+        return False
+
+    def _settles(self, event: RemoteEvent) -> bool:
+        """Whether the event could be decided about as listed."""
         known = self.before.get(event.id)
         if known and known.version == merge.seen_version(event) and (known.join_url or not self.options.only_online):
             self.result.drafts.append(known)
             return True
-        if self.remembered.hashes and self.remembered.hash_of(event) in self.remembered.hashes:
-            self.conclude(event, None)
-            return True
         found = links.find_in_listing(event)
         if found and found.link.complete and not event.partial:
-            self.conclude(event, found)
+            self._conclude(event, found)
             return True
         return False
 
-    def conclude(self, event: RemoteEvent, found: Found | None) -> None:
+    def _conclude(self, event: RemoteEvent, found: Found | None) -> None:
         """The event was looked at whole."""
         reason = left_out(event, found.link if found else None, self.options)
         if reason is None:
@@ -122,12 +129,12 @@ class _Reader:
         if reason is LeftOut.OFFLINE:
             self.result.without_link.add(self.remembered.hash_of(event))
 
-    def postpone(self, events: Iterable[RemoteEvent]) -> None:
+    def _postpone(self, events: Iterable[RemoteEvent]) -> None:
         self.result.unfinished = True
         for event in events:
-            self.keep_as_listed(event)
+            self._keep_as_listed(event)
 
-    def keep_as_listed(self, event: RemoteEvent) -> None:
+    def _keep_as_listed(self, event: RemoteEvent) -> None:
         """With the link that it shows or had before, until the next sync has looked at it whole."""
         found = links.find_in_listing(event) or self._known_link(event)
         if left_out(event, found.link if found else None, self.options) is None:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from calendars import merge, reading
+from calendars import merge
 from calendars.merge import Known, MergePlan
 from calendars.models import LookedAt, Meeting
 from calendars.policy import LeftOut, SyncOptions
-from calendars.reading import Reading, Remembered
+from calendars.reading import Reader, Reading, Remembered
 from integrations.errors import InternalError, OperatorProblem, ProviderError, UnexpectedAnswer
 from integrations.events import CalendarClient, Changed, Listing, RemoteEvent, Window
 from integrations.models import CalendarConnection, LeaseLost
@@ -58,15 +57,13 @@ class Outcome:
     started: datetime
     now: datetime
     cursor: str
-    known: int
     unreadable: int
     plan: MergePlan
     read: Reading
 
     @property
-    def counts(self) -> dict[str, int]:
+    def left_out(self) -> dict[str, int]:
         return {
-            "meeting_count": self.known + len(self.plan.create) - len(self.plan.delete),
             "private_left_out": self.read.left_out[LeftOut.PRIVATE],
             "offline_left_out": self.read.left_out[LeftOut.OFFLINE],
             "unreadable_count": self.unreadable,
@@ -117,36 +114,42 @@ def _sync(
         connection.record_unchanged(lease.token, started=started, now=clock(), cursor=poll.cursor)
         return
     window = window_of(connection, started)
-    listing = client.events(window)
-    if listing.unreadable and not listing:
+    versions = Meeting.objects.versions(connection, window)
+    listing = client.events(window, versions)
+    if listing.unreadable and listing.is_empty:
         raise UnexpectedAnswer("none of the events could be read", code="UNREADABLE")
-    known = Meeting.objects.known(connection)
+    options = SyncOptions(private=connection.sync_private, only_online=connection.sync_only_online)
+    remembered = LookedAt.objects.of(connection) if options.only_online else Remembered()
+    reader = Reader(options, remembered)
+    rest = reader.drop(listing)
+    known = _known(connection, rest, listing, versions)
     if listing.pages > 1 or listing.unreadable:
-        listing.extend(_missed(client, listing, known, window))
-    if not listing and _suspicious(connection, known, started):
+        missed = _missed(client, listing, known, window)
+        listing.extend(missed)
+        rest += reader.drop(missed)
+    if listing.is_empty and _suspicious(connection, known, started):
         connection.record_emptied(lease.token, started, clock() + LOOK_AGAIN)
         return
-    remembered = LookedAt.objects.of(connection) if connection.sync_only_online else Remembered()
-    read = reading.read(
-        listing,
-        known,
-        SyncOptions(private=connection.sync_private, only_online=connection.sync_only_online),
-        remembered,
-        now=started,
-        fill=client.fill,
-        time_is_left=partial(_before, clock, clock() + FILL_FOR),
-    )
+    deadline = clock() + FILL_FOR
+    read = reader.read(rest, known, now=started, fill=client.fill, time_is_left=lambda: clock() < deadline)
     plan = merge.plan_merge(known, read.drafts, window)
-    outcome = Outcome(started, clock(), poll.cursor, len(known), listing.unreadable, plan, read)
+    outcome = Outcome(started, clock(), poll.cursor, listing.unreadable, plan, read)
     _apply(connection, lease, remembered, outcome)
-
-
-def _before(clock: Callable[[], datetime], deadline: datetime) -> bool:
-    return clock() < deadline
 
 
 def _read_recently(connection: CalendarConnection, now: datetime) -> bool:
     return connection.last_synced_at is not None and now - connection.last_synced_at < READ_AT_LEAST_EVERY
+
+
+def _known(
+    connection: CalendarConnection, rest: Sequence[RemoteEvent], listing: Listing, versions: Mapping[str, str]
+) -> list[Known]:
+    """The stored meetings that may have to change: what is listed, under whatever id, and what is listed no more."""
+    ids = {event.id for event in rest} | (versions.keys() - listing.unchanged)
+    strangers = {event.ical_uid for event in rest if event.id not in versions and event.ical_uid}
+    found = Meeting.objects.known(connection, ids, strangers)
+    # Occurrences of one series share their UID: those that are as they were must not seem gone.
+    return [one for one in found if one.draft.external_id not in listing.unchanged]
 
 
 def _missed(client: CalendarClient, listing: Listing, known: list[Known], window: Window) -> list[RemoteEvent]:
@@ -172,6 +175,10 @@ def _suspicious(connection: CalendarConnection, known: list[Known], now: datetim
 
 def _apply(connection: CalendarConnection, lease: Lease, remembered: Remembered, outcome: Outcome) -> None:
     read, plan, now = outcome.read, outcome.plan, outcome.now
+    counts = outcome.left_out
+    if plan.changes_meetings:
+        stored = Meeting.objects.filter(connection=connection).count()
+        counts["meeting_count"] = stored + len(plan.create) - len(plan.delete)
     with transaction.atomic():
         # First, because it locks the row and fails when the lease is lost.
         connection.record_success(
@@ -180,7 +187,7 @@ def _apply(connection: CalendarConnection, lease: Lease, remembered: Remembered,
             now=now,
             # What is unfinished must be read again, whatever the provider says of changes.
             cursor="" if read.unfinished else outcome.cursor,
-            counts=outcome.counts,
+            counts=counts,
             meetings_changed=plan.changes_meetings,
             despite=read.interrupted,
             look_again=read.unfinished,

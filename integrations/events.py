@@ -7,16 +7,17 @@ window      the span of time that one read covers, half open: [start, end)
 occurrence  one date of a recurring series that follows its rule; an *exception* was moved or changed
 cursor      an opaque note of a client to itself, by which ``poll`` may tell whether anything changed
 listing     all events of a window, light: what a provider gives without asking for each
+version     a name for what a listing shows of one event: whatever changes there, the version does
 fill        complete events of a listing with what the listing lacked (the body, above all)
 """
 
 from __future__ import annotations
 
 import enum
-import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
+from types import MappingProxyType
 from typing import Protocol
 
 # Characters that are kept of a text; what is longer is cut.
@@ -27,6 +28,8 @@ LONGEST_ADDRESS = 320
 LONGEST_URL = 4000
 LONGEST_ID = 512
 LONGEST_BODY = 1_000_000
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Kind(enum.StrEnum):
@@ -125,12 +128,6 @@ class RemoteEvent:
         return self.start_date is not None
 
 
-def version_of(change_key: str, event: RemoteEvent) -> str:
-    """A digest over the server's change key and every listed field: no change of either goes unseen."""
-    listed = [getattr(event, field.name) for field in fields(event) if field.name not in ("version", "body", "partial")]
-    return "1:" + hashlib.blake2b(repr((change_key, listed)).encode(), digest_size=16).hexdigest()
-
-
 def clean(text: object, longest: int) -> str:
     """Text as it can be stored anywhere: no NUL and no lone surrogates, at most ``longest`` characters.
 
@@ -142,16 +139,29 @@ def clean(text: object, longest: int) -> str:
 
 
 class Listing(list[RemoteEvent]):
-    """The events of a window, and how they were read.
+    """The events of a window, but for those that the reader knows as they are; and how they were read.
 
-    ``pages`` is the number of answers it took: above 1 the calendar may have changed between them, so an event
-    that is missing need not be gone. ``unreadable`` counts events without an id or usable times.
+    ``unchanged`` are the ids of the others. ``pages`` is the number of answers it took: above 1 the calendar may have
+    changed between them, so an event that is missing need not be gone. ``unreadable`` counts events without an id or
+    usable times.
     """
 
-    def __init__(self, events: Iterable[RemoteEvent] = (), *, pages: int = 1, unreadable: int = 0) -> None:
+    def __init__(
+        self,
+        events: Iterable[RemoteEvent] = (),
+        *,
+        unchanged: Iterable[str] = (),
+        pages: int = 1,
+        unreadable: int = 0,
+    ) -> None:
         super().__init__(events)
+        self.unchanged = frozenset(unchanged)
         self.pages = pages
         self.unreadable = unreadable
+
+    @property
+    def is_empty(self) -> bool:
+        return not self and not self.unchanged
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +176,12 @@ class CalendarClient(Protocol):
     def poll(self, cursor: str) -> Poll:
         """Say cheaply whether anything changed since ``cursor``; UNKNOWN is always a right answer."""
 
-    def events(self, window: Window) -> Listing:
-        """All that overlaps ``window``, occurrences expanded, each id once, light."""
+    def events(self, window: Window, known: Mapping[str, str] = NOTHING) -> Listing:
+        """All that overlaps ``window``, occurrences expanded, each id once, light.
+
+        Of what is ``known`` (versions by id) and still has that version, only the ids: to tell it again is most of what
+        an idle sync would cost.
+        """
 
     def fill(self, events: Sequence[RemoteEvent]) -> list[RemoteEvent]:
         """The same events completed, in the same order; those that vanished meanwhile are left out."""

@@ -162,6 +162,22 @@ class ClientContract:
     def test_reading_twice_gives_the_same(self, client: CalendarClient) -> None:
         assert client.events(WINDOW) == client.events(WINDOW)
 
+    def test_what_is_known_as_it_is_is_told_by_its_id_only(self, client: CalendarClient) -> None:
+        all_of_it = client.events(WINDOW)
+        known = {one.id: one.version for one in all_of_it}
+        changed = self.named(client, "Single")
+        again = client.events(WINDOW, {**known, changed.id: "another version", "gone": "any"})
+        assert list(again) == [changed]
+        assert again.unchanged == known.keys() - {changed.id}
+        assert (all_of_it.unchanged, all_of_it.is_empty, again.is_empty) == (frozenset(), False, False)
+
+    def test_what_is_read_alone_has_the_version_of_the_listing(self, client: CalendarClient) -> None:
+        listed = self.named(client, "Series moved")
+        read = client.event(listed.id)
+        assert read is not None
+        assert read.version == listed.version
+        assert [one.version for one in client.find([listed.id])] == [listed.version]
+
     def test_ids_are_unique_in_a_listing(self, client: CalendarClient) -> None:
         ids = [one.id for one in client.events(WINDOW)]
         assert len(ids) == len(set(ids))

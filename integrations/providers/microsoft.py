@@ -7,6 +7,8 @@ Facts about Graph are from its documentation (https://learn.microsoft.com/graph/
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import zoneinfo
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -35,6 +37,7 @@ from integrations.events import (
     LONGEST_NAME,
     LONGEST_SUBJECT,
     LONGEST_URL,
+    NOTHING,
     Attendee,
     Changed,
     Kind,
@@ -46,7 +49,6 @@ from integrations.events import (
     ShowAs,
     Window,
     clean,
-    version_of,
 )
 from integrations.http import Session, check, send
 from integrations.problems import Words
@@ -168,7 +170,7 @@ class GraphClient:
         """Graph's delta is not used yet: every sync reads the window."""
         return Poll(Changed.UNKNOWN, cursor)
 
-    def events(self, window: Window) -> Listing:
+    def events(self, window: Window, known: Mapping[str, str] = NOTHING) -> Listing:
         url = f"{self._graph.root}/me/calendarView"
         parameters: dict[str, str] | None = {
             "startDateTime": _graph_time(window.start),
@@ -177,21 +179,27 @@ class GraphClient:
             "$top": str(PAGE_SIZE),
             "$orderby": "start/dateTime",
         }
-        found: dict[str, RemoteEvent] = {}
+        found: dict[str, RemoteEvent | None] = {}  # None: known as it is
         unreadable = pages = 0
         while url:
             answer = _content(self._graph.get(url, parameters))
             pages += 1
+            before = len(found)
             items = _items(answer)
-            events = [event for event in map(_event, items) if event]
-            fresh = sum(event.id not in found for event in events)
-            found |= {event.id: event for event in events}  # the same id twice: the later answer is the newer one
-            unreadable += len(items) - len(events) - sum(_is_master(item) for item in items)
+            for item in items:
+                id, version = item.get("id"), _version(item)
+                if isinstance(id, str) and known.get(id) == version:
+                    found[id] = None
+                elif event := _event(item, version):
+                    found[event.id] = event  # the same id twice: the later answer is the newer one
+                elif not _is_master(item):
+                    unreadable += 1
             url, parameters = self._next_page(answer), None
             # Graph has been seen to send the same page for ever with ever new links (msgraph-sdk-dotnet#3070).
-            if url and (pages >= MOST_PAGES or (items and not fresh)):
+            if url and (pages >= MOST_PAGES or (items and len(found) == before)):
                 raise UnexpectedAnswer("calendarView: paging does not end", code="PAGES")
-        return Listing(found.values(), pages=pages, unreadable=unreadable)
+        unchanged = [id for id, event in found.items() if event is None]
+        return Listing(filter(None, found.values()), unchanged=unchanged, pages=pages, unreadable=unreadable)
 
     def fill(self, events: Sequence[RemoteEvent]) -> list[RemoteEvent]:
         """Plain occurrences take their body from one read of their series' master."""
@@ -308,7 +316,13 @@ _SHOW_AS = {
 }
 
 
-def _event(item: Mapping[str, Any]) -> RemoteEvent | None:
+def _version(item: Mapping[str, Any]) -> str:
+    """A digest over all that was listed of an item, its change key among it; a body read besides does not count."""
+    listed = {name: value for name, value in item.items() if name != "body" and not name.startswith("@odata.")}
+    return "2:" + hashlib.blake2b(json.dumps(listed).encode(), digest_size=16).hexdigest()
+
+
+def _event(item: Mapping[str, Any], version: str = "") -> RemoteEvent | None:
     """One item of a listing; None without an id or usable times. Everything else that is odd is mended."""
     id = item.get("id")
     times = _times(item)
@@ -318,10 +332,10 @@ def _event(item: Mapping[str, Any]) -> RemoteEvent | None:
     kind = _KINDS.get(str(item.get("type")), Kind.SINGLE)
     original = _instant(item.get("originalStart")) if kind is not Kind.SINGLE else None
     sensitivity = item.get("sensitivity")
-    event = RemoteEvent(
+    return RemoteEvent(
         id=id,
         calendar_id=PRIMARY,
-        version="",
+        version=version or _version(item),
         kind=kind,
         series_id=clean(item.get("seriesMasterId"), LONGEST_ID),
         ical_uid=clean(item.get("iCalUId"), LONGEST_ID),
@@ -342,7 +356,6 @@ def _event(item: Mapping[str, Any]) -> RemoteEvent | None:
         location=clean(_part(item, "location").get("displayName"), LONGEST_LOCATION),
         online_url=clean(_part(item, "onlineMeeting").get("joinUrl") or item.get("onlineMeetingUrl"), LONGEST_URL),
     )
-    return dataclasses.replace(event, version=version_of(clean(item.get("changeKey"), LONGEST_ID), event))
 
 
 def _part(item: Mapping[str, Any], name: str) -> Mapping[str, Any]:

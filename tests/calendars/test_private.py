@@ -23,11 +23,11 @@ from hypothesis.extra.django import TestCase
 
 from calendars import sync
 from calendars.models import LookedAt, Meeting
-from integrations.events import Attendee, Kind, Person, RemoteEvent, Response, version_of
+from integrations.events import Attendee, Kind, Person, RemoteEvent, Response
 from integrations.models import CalendarConnection
 from sally.models import Organization
 from tests.conftest import make_user
-from tests.memory import MemoryClient, event
+from tests.memory import MemoryClient, event, version_of
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 SINGLES = ("a", "b", "c")
@@ -132,6 +132,15 @@ class TestPrivate(TestCase):
         self.connection.refresh_from_db()
         assert self.connection.failures == 0, self.connection.last_error
 
+    def wanted(self) -> set[str]:
+        """What is to be kept of the calendar as it is, by the options as they are."""
+        return {
+            one.id
+            for one in self.memory.held.values()
+            if (self.connection.sync_private or not one.private)
+            and (not self.connection.sync_only_online or ZOOM in one.location + self.memory.bodies.get(one.id, ""))
+        }
+
     def check(self) -> None:
         """No word of what is private and not wanted, whether or not the calendar was read since."""
         if self.connection.sync_private:
@@ -166,6 +175,7 @@ class TestPrivate(TestCase):
                     self.check()  # in the same request, before any sync
                 self.read()
             self.check()
+            assert set(Meeting.objects.values_list("external_id", flat=True)) == self.wanted()
             assert self.connection.meeting_count == Meeting.objects.count()
             if not self.connection.sync_private:
                 assert self.connection.private_left_out == sum(one.private for one in self.memory.held.values())

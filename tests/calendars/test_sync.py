@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -24,13 +24,15 @@ from integrations.errors import (
     UnexpectedAnswer,
     WrongDoor,
 )
-from integrations.events import Changed, Kind, Listing, RemoteEvent, Window
+from integrations.events import NOTHING, Changed, Kind, Listing, RemoteEvent, Window
 from integrations.models import CalendarConnection
 from integrations.oauth import SignedIn
 from sally.models import User
 from tests.memory import MemoryClient, all_day, event
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+ZOOM = "https://us02web.zoom.us/j/84512345678?pwd=x1"
+BARE = "https://us02web.zoom.us/j/84512345678"
 Status = CalendarConnection.Status
 
 
@@ -127,6 +129,52 @@ class TestWhatIsWritten:
         updated = set(Meeting.objects.values_list("pk", "updated_at"))
         run(connection, client, NOW + timedelta(minutes=5))
         assert set(Meeting.objects.values_list("pk", "updated_at")) == updated
+
+    def test_a_series_that_gains_one_occurrence_keeps_the_others(self, connection: CalendarConnection) -> None:
+        """All occurrences have one UID: what is looked for under it must not be taken for gone."""
+
+        def occurrence(id: str, at: float) -> RemoteEvent:
+            return event(id, hours(at), kind=Kind.OCCURRENCE, series_id="s", original_start=hours(at), ical_uid="s")
+
+        client = MemoryClient(*(occurrence(f"o{n}", n) for n in range(1, 6)))
+        run(connection, client)
+        before = set(Meeting.objects.values_list("pk", flat=True))
+        client.put(occurrence("o6", 6))
+        run(connection, client)
+        assert set(Meeting.objects.values_list("external_id", flat=True)) == {f"o{n}" for n in range(1, 7)}
+        assert before < set(Meeting.objects.values_list("pk", flat=True))
+
+    def test_the_number_of_meetings_is_right_whatever_was_stored_before(self, connection: CalendarConnection) -> None:
+        client = MemoryClient(*(event(str(n), hours(n)) for n in range(5)))
+        run(connection, client)
+        CalendarConnection.objects.update(meeting_count=99)
+        client.put(event("x", hours(1)))
+        del client.held["0"]
+        run(connection, client)
+        assert (connection.meeting_count, Meeting.objects.count()) == (5, 5)
+
+    def test_a_past_meeting_outside_the_window_that_was_renamed_and_moved_ahead_is_the_same(
+        self, connection: CalendarConnection
+    ) -> None:
+        run(connection, MemoryClient(event("old", hours(-20), ical_uid="u")))
+        pk = Meeting.objects.get().pk
+        later = NOW + timedelta(days=3)
+        CalendarConnection.objects.update(last_synced_at=later)
+        connection.refresh_from_db()
+        run(connection, MemoryClient(event("new", later + timedelta(hours=4), ical_uid="u")), later)
+        assert (Meeting.objects.get().pk, Meeting.objects.get().external_id) == (pk, "new")
+
+    def test_an_older_edition_has_everything_looked_at_once_more(
+        self, connection: CalendarConnection, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        client = MemoryClient(event("a", hours(1)))
+        run(connection, client)
+        monkeypatch.setattr("calendars.merge.EDITION", 2)
+        client.bodies = {"a": ZOOM}
+        for _ in range(2):
+            run(connection, client)
+        assert Meeting.objects.get().join_url == ZOOM
+        assert client.filled == ["a", "a"]
 
     def test_two_people_may_have_the_same_mailbox(self, connection: CalendarConnection, bob: User) -> None:
         other = CalendarConnection.objects.create(
@@ -247,10 +295,6 @@ class TestTheOptions:
         )
         assert subjects() == ["Subject of b"]
         assert connection.offline_left_out == 1
-
-
-ZOOM = "https://us02web.zoom.us/j/84512345678?pwd=x1"
-BARE = "https://us02web.zoom.us/j/84512345678"
 
 
 def only_online(connection: CalendarConnection) -> None:
@@ -773,9 +817,9 @@ class TestTheLease:
 
     def test_who_lost_the_lease_meanwhile_writes_nothing(self, connection: CalendarConnection) -> None:
         class Slow(MemoryClient):
-            def events(self, window: Window) -> Listing:
+            def events(self, window: Window, known: Mapping[str, str] = NOTHING) -> Listing:
                 CalendarConnection.objects.update(lease_token=uuid.uuid4())
-                return super().events(window)
+                return super().events(window, known)
 
         _, token = CalendarConnection.objects.claim(NOW, limit=1)
         sync.run(connection.pk, token, clock=lambda: NOW, open_client=lambda *_: Slow(event("a", hours(1))))
@@ -785,9 +829,9 @@ class TestTheLease:
 
     def test_a_disconnect_during_the_sync_leaves_nothing(self, connection: CalendarConnection) -> None:
         class Slow(MemoryClient):
-            def events(self, window: Window) -> Listing:
+            def events(self, window: Window, known: Mapping[str, str] = NOTHING) -> Listing:
                 CalendarConnection.objects.get(pk=connection.pk).disconnect()
-                return super().events(window)
+                return super().events(window, known)
 
         _, token = CalendarConnection.objects.claim(NOW, limit=1)
         sync.run(connection.pk, token, clock=lambda: NOW, open_client=lambda *_: Slow(event("a", hours(1))))
@@ -796,9 +840,9 @@ class TestTheLease:
 
     def test_a_connection_paused_during_the_sync_stays_paused(self, connection: CalendarConnection) -> None:
         class Slow(MemoryClient):
-            def events(self, window: Window) -> Listing:
+            def events(self, window: Window, known: Mapping[str, str] = NOTHING) -> Listing:
                 CalendarConnection.objects.get(pk=connection.pk).pause()
-                return super().events(window)
+                return super().events(window, known)
 
         _, token = CalendarConnection.objects.claim(NOW, limit=1)
         sync.run(connection.pk, token, clock=lambda: NOW, open_client=lambda *_: Slow(event("a", hours(1))))
@@ -810,9 +854,9 @@ class TestTheLease:
         account = SignedIn("u.t", "ines@quay.example", "Ines Falk", ("Calendars.ReadWrite.Shared",), "newer")
 
         class Slow(MemoryClient):
-            def events(self, window: Window) -> Listing:
+            def events(self, window: Window, known: Mapping[str, str] = NOTHING) -> Listing:
                 CalendarConnection.objects.connect(connection.owner, "microsoft-work", account)
-                return super().events(window)
+                return super().events(window, known)
 
         _, token = CalendarConnection.objects.claim(NOW, limit=1)
         sync.run(connection.pk, token, clock=lambda: NOW, open_client=lambda *_: Slow(event("a", hours(1))))
@@ -835,10 +879,10 @@ class TestTheLease:
         wish, moment = NOW + timedelta(seconds=2), [NOW]
 
         class Slow(MemoryClient):
-            def events(self, window: Window) -> Listing:
+            def events(self, window: Window, known: Mapping[str, str] = NOTHING) -> Listing:
                 CalendarConnection.objects.update(next_sync_at=wish)
                 moment[0] = NOW + timedelta(seconds=10)
-                return super().events(window)
+                return super().events(window, known)
 
         _, token = CalendarConnection.objects.claim(NOW, limit=1)
         sync.run(connection.pk, token, clock=lambda: moment[0], open_client=lambda *_: Slow())
