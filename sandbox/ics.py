@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -307,6 +307,7 @@ def _checked_series(uid: str, events: list[Event], floating: tzinfo) -> Series:
         raise Unreadable(f"The event with UID {uid} cannot be read: {exc}.") from exc
 
 
-def read_series(text: str, zone: str) -> list[Series]:
+@lru_cache(maxsize=1)  # a text is read to check it and at once again to keep it, and a large one takes long
+def read_series(text: str, zone: str) -> tuple[Series, ...]:
     """Every series of all calendars in the text. Raises ``Unreadable``."""
-    return [series for calendar in parse(text) for series in series_of(calendar, zone)]
+    return tuple(series for calendar in parse(text) for series in series_of(calendar, zone))

@@ -92,7 +92,7 @@ class OpenMailbox:
     person_oid: str
     email: str
     name: str
-    series: list[Series]
+    series: tuple[Series, ...]
     _windows: OrderedDict[tuple[date, date], list[Item]] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -189,7 +189,7 @@ def open_mailbox(person: Person) -> OpenMailbox:
         found = _open.get(key)
         if found is None:
             text = Mailbox.objects.filter(person=person, digest=digest).values_list("text", flat=True).first()
-            series = read_series(text, MAILBOX_ZONE) if text else []
+            series = read_series(text, MAILBOX_ZONE) if text else ()
             found = OpenMailbox(person.oid, person.email, person.name, series)
             _open[key] = found
             if len(_open) > _KEPT_WINDOWS:

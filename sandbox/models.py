@@ -24,9 +24,10 @@ class Mailbox(models.Model):
     """A person's calendar as iCalendar text; ``digest`` names this very text."""
 
     objects: ClassVar[models.Manager["Mailbox"]] = models.Manager()
+    # The text is the last column: SQLite reads through a large value to get at what stands behind it.
+    digest = models.CharField(max_length=64)
     person = models.OneToOneField(Person, on_delete=models.CASCADE)
     text = models.TextField()
-    digest = models.CharField(max_length=64)
 
     def __str__(self) -> str:
         return f"mailbox of {self.person}"

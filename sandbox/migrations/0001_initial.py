@@ -28,9 +28,9 @@ class Migration(migrations.Migration):
             name='Mailbox',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('text', models.TextField()),
                 ('digest', models.CharField(max_length=64)),
                 ('person', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, to='sandbox.person')),
+                ('text', models.TextField()),
             ],
         ),
         migrations.CreateModel(
