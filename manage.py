@@ -14,6 +14,10 @@ def main() -> None:
         import pytest
 
         raise SystemExit(pytest.main(sys.argv[2:]))
+    if command == "bench":
+        from tests.bench import start
+
+        raise SystemExit(start.main(sys.argv[2:]))
     if command == "demo":
         bootstrap.ensure_env_file()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sandbox.settings" if command == "sandbox" else "sally.settings")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import hypothesis
 import pytest
@@ -17,10 +15,14 @@ from integrations import oauth
 from integrations.models import CalendarConnection
 from sally.models import Organization, User
 from tests import needs
+from tests.connecting import INES as INES
+from tests.connecting import UNCOLLECTED, settings_for
+from tests.connecting import address_of as address_of
+from tests.connecting import connect as connect
+from tests.connecting import sign_in_at_microsoft as sign_in_at_microsoft
 from tests.sandbox_process import Sandbox
 
 PASSWORD = "correct horse battery staple"
-INES = "ines@quay.example"
 TOMAS = "tomas@quay.example"
 
 # Machines differ in speed; what Hypothesis tries must not.
@@ -63,9 +65,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def fast_passwords(settings: Settings) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     # Pages in tests need no collectstatic; the demo's and the browser's tests use the real thing.
-    settings.STORAGES = settings.STORAGES | {
-        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-    }
+    settings.STORAGES = settings.STORAGES | UNCOLLECTED
 
 
 @pytest.fixture
@@ -119,32 +119,8 @@ def microsoft(sandbox_process: Sandbox, settings: Settings) -> Sandbox:
 
 
 def point_at(sandbox: Sandbox, settings: Settings) -> None:
-    settings.MICROSOFT_LOGIN_URL = sandbox.login_url
-    settings.MICROSOFT_GRAPH_URL = sandbox.graph_url
-    settings.MICROSOFT_CLIENT_ID = sandbox.client_id
-    settings.MICROSOFT_CLIENT_SECRET = sandbox.client_secret
-    settings.CA_BUNDLE = sandbox.ca_bundle
-
-
-def address_of(page: str) -> str:
-    """Where the page "Taking you to Microsoft" leads."""
-    found = re.search(r'content="0; url=([^"]+)"', page)
-    assert found, page
-    return found[1].replace("&amp;", "&")
-
-
-def sign_in_at_microsoft(client: Client, sandbox: Sandbox, email: str = INES, *, accept: bool = True) -> str:
-    """From the tile through Microsoft's pages; the callback's path and query, not yet visited."""
-    page = client.post("/settings/integrations/connect/microsoft-work/", follow=True).content.decode()
-    parts = urlsplit(sandbox.sign_in(address_of(page), email, accept))
-    return f"{parts.path}?{parts.query}"
-
-
-def connect(client: Client, sandbox: Sandbox, email: str = INES) -> CalendarConnection:
-    """A connection made the way a person makes it."""
-    response = client.get(sign_in_at_microsoft(client, sandbox, email))
-    assert response.status_code == 302, response.content
-    return CalendarConnection.objects.get(account_email=email)
+    for name, value in settings_for(sandbox).items():
+        setattr(settings, name, value)
 
 
 @pytest.fixture

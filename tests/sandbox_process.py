@@ -97,13 +97,13 @@ class Sandbox:
     def session(self) -> requests.Session:
         return session(self.ca_bundle)
 
-    def control(self, method: str, path: str, json: Any = None, text: str | None = None) -> Any:
+    def control(self, method: str, path: str, json: Any = None, text: str | None = None, *, seconds: float = 30) -> Any:
         """Ask the control API; ``path`` without its prefix. The answer: JSON, or text where it is no JSON."""
         url = f"{self.login_url}/control/{path.lstrip('/')}"
         content = None if text is None else text.encode()
         headers = {"Content-Type": "text/calendar"} if text is not None else {}
         with self.session() as http:
-            response = http.request(method, url, json=json, data=content, headers=headers, timeout=30)
+            response = http.request(method, url, json=json, data=content, headers=headers, timeout=seconds)
         if response.status_code >= 400:
             raise ControlRefused(response.status_code, response.text)
         return response.json() if "json" in response.headers["Content-Type"] else response.content.decode()

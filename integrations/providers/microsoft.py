@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import zoneinfo
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -65,6 +64,7 @@ _LISTED = (
     "id,changeKey,iCalUId,type,seriesMasterId,originalStart,subject,start,end,isAllDay,isCancelled,sensitivity,"
     "responseStatus,showAs,isOrganizer,organizer,attendees,location,onlineMeeting,onlineMeetingUrl"
 )
+_NAMES = _LISTED.split(",")
 _PREFER = 'outlook.timezone="UTC", IdType="ImmutableId"'
 
 
@@ -317,9 +317,9 @@ _SHOW_AS = {
 
 
 def _version(item: Mapping[str, Any]) -> str:
-    """A digest over all that was listed of an item, its change key among it; a body read besides does not count."""
-    listed = {name: value for name, value in item.items() if name != "body" and not name.startswith("@odata.")}
-    return "2:" + hashlib.blake2b(json.dumps(listed).encode(), digest_size=16).hexdigest()
+    """A digest over all that is listed of an item, its change key among it; repr takes a third of json.dumps' time."""
+    listed = repr([item.get(name) for name in _NAMES])
+    return "2:" + hashlib.blake2b(listed.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def _event(item: Mapping[str, Any], version: str = "") -> RemoteEvent | None:

@@ -1,0 +1,49 @@
+"""Sally pointed at the sandbox, and a calendar connected there as a person does it; needs no development packages."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.test import Client
+
+from integrations.models import CalendarConnection
+from tests.sandbox_process import Sandbox
+
+INES = "ines@quay.example"
+
+# Pages need no collectstatic with it.
+UNCOLLECTED = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
+
+
+def settings_for(sandbox: Sandbox) -> dict[str, Any]:
+    """The same settings that point to a national cloud."""
+    return {
+        "MICROSOFT_LOGIN_URL": sandbox.login_url,
+        "MICROSOFT_GRAPH_URL": sandbox.graph_url,
+        "MICROSOFT_CLIENT_ID": sandbox.client_id,
+        "MICROSOFT_CLIENT_SECRET": sandbox.client_secret,
+        "CA_BUNDLE": sandbox.ca_bundle,
+    }
+
+
+def address_of(page: str) -> str:
+    """Where the page "Taking you to Microsoft" leads."""
+    found = re.search(r'content="0; url=([^"]+)"', page)
+    assert found, page
+    return found[1].replace("&amp;", "&")
+
+
+def sign_in_at_microsoft(client: Client, sandbox: Sandbox, email: str = INES, *, accept: bool = True) -> str:
+    """From the tile through Microsoft's pages; the callback's path and query, not yet visited."""
+    page = client.post("/settings/integrations/connect/microsoft-work/", follow=True).content.decode()
+    parts = urlsplit(sandbox.sign_in(address_of(page), email, accept))
+    return f"{parts.path}?{parts.query}"
+
+
+def connect(client: Client, sandbox: Sandbox, email: str = INES) -> CalendarConnection:
+    """A connection made the way a person makes it."""
+    response = client.get(sign_in_at_microsoft(client, sandbox, email))
+    assert response.status_code == 302, response.content
+    return CalendarConnection.objects.get(account_email=email)
