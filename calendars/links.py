@@ -21,16 +21,17 @@ _START = re.compile(
     r"[hHzZmM](?i:(?<=h)ttps?|(?<=z)oom(?:mtg|us)|(?<=m)steams)(?i:://|%(?:25)?3a%(?:25)?2f%(?:25)?2f)",
     re.ASCII,
 )
-# Ends a link in any text: space, quotes, brackets of HTML, punctuation of other scripts, invisible characters.
+# Ends a link in any text: space, quotes, brackets of HTML, bars of tables, invisible characters, and of what is not
+# ASCII all punctuation, symbols and pictures, but no letters.
 _ENDS = (
-    r"\s<>\"'`^\\\x00-\x1f\x7f\xa0\xab\xad\xbb\u2018-\u201f\u2026\u200b-\u200f\u2028-\u202f\u2060-\u206f\u3000-\u303f"
-    r"\ufeff\uff08\uff09\uff0c\uff1a\uff1b\uff1f\uff01"
+    r"\s<>\"'`^\\|\x00-\x1f\x7f-\xbf\u060c\u061b\u061f\u0964\u0965\u2000-\u2bff\u3000-\u303f\ufe00-\ufe6f\ufeff"
+    r"\uff00-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65\uffe0-\uffff\U0001f000-\U0001faff"
 )
 # Quotes belong to a link inside the JSON that Teams puts into it. Possessive, so that no text costs more than a look.
 _LINK = re.compile(rf"[^{_ENDS}]*+(?:(?:(?<=\{{)|(?<=%7b)|(?<=%7B))\"[^\s<>]{{0,400}}?(?:\}}|%7d|%7D)[^{_ENDS}]*+)*+")
 _END = re.compile(rf"[{_ENDS}]")
-_NEXT = re.compile(r"[,;|]https?:/|\]", re.IGNORECASE)
-_ADDRESS = re.compile(r"[@?]|\.[\w-]+/|^/")
+_NEXT = re.compile(r"[,;]https?:/|\]", re.IGNORECASE)
+_ADDRESS = re.compile(r"[@?]|\.[\w-]+(?::\d+)?/|^/|&[\w-]+=$")
 _GAP = re.compile(r"\s")
 
 
@@ -172,7 +173,7 @@ def _links(text: str) -> Iterator[str]:
 
 def _inside_another(text: str, start: int) -> bool:
     """Whether the word up to ``start`` is itself an address, if one without a scheme: "example.com/?to=https://…"."""
-    if start == 0 or text[start - 1] in "([{,;|" or _END.match(text, start - 1):
+    if start == 0 or text[start - 1] in "([{,;" or _END.match(text, start - 1):
         return False
     before = _END.split(text[max(0, start - _LOOK_BACK) : start])[-1]
     return _ADDRESS.search(before) is not None
@@ -185,7 +186,7 @@ def _trimmed(url: str, *, encoded: bool) -> str:
         url = url.partition("&")[0]
     unpaired = {")": url.count(")") - url.count("("), "}": url.count("}") - url.count("{")}
     end = len(url)
-    while end and (url[end - 1] in ".,:;!?*~|([{" or unpaired.get(url[end - 1], 0) > 0):
+    while end and (url[end - 1] in ".,:;!?*~([{" or unpaired.get(url[end - 1], 0) > 0):
         end -= 1
         if url[end] in unpaired:
             unpaired[url[end]] -= 1

@@ -130,6 +130,9 @@ def _proofpoint_3(parts: SplitResult) -> str | None:
 def _launched(parts: SplitResult) -> str | None:
     """What the page that asks "app or browser?" opens, on the same host."""
     path = unquote(_parameter(parts, "url") or "").removeprefix("/_#")
+    if path == "/_":
+        # The "#" was not encoded, nor what follows it.
+        path = parts.fragment
     return f"https://{parts.netloc}{path}" if path.startswith("/") else None
 
 
