@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import SplitResult
 
-from calendars.services import host_of, match, service_of
-from calendars.unwrap import unescaped, unwrapped
+from calendars.services import host_of, match, may_hold_meetings, service_of
+from calendars.unwrap import rewrites, unescaped, unwrapped
 from integrations.events import RemoteEvent
 
 # Characters; the longest real ones are Teams' in SafeLinks in SafeLinks, below 3,000.
@@ -29,6 +29,7 @@ _ENDS = (
 )
 # Quotes belong to a link inside the JSON that Teams puts into it. Possessive, so that no text costs more than a look.
 _LINK = re.compile(rf"[^{_ENDS}]*+(?:(?:(?<=\{{)|(?<=%7b)|(?<=%7B))\"[^\s<>]{{0,400}}?(?:\}}|%7d|%7D)[^{_ENDS}]*+)*+")
+_PLAIN = re.compile(r"https?://([\w.-]+)", re.IGNORECASE | re.ASCII)
 _END = re.compile(rf"[{_ENDS}]")
 _NEXT = re.compile(r"[,;]https?:/|\]", re.IGNORECASE)
 _ADDRESS = re.compile(r"[@?]|\.[\w-]+(?::\d+)?/|^/|&[\w-]+=$")
@@ -144,6 +145,10 @@ def _in_field(url: str) -> _Candidate | None:
 def _in_text(text: str) -> Iterator[_Candidate]:
     # Each once: HTML has most of them twice, as the link and as its text.
     for url in dict.fromkeys(_links(unescaped(text))):
+        plain = _PLAIN.match(url)
+        # Most links of a text lead to pages; they need not be taken apart.
+        if plain and not (may_hold_meetings(plain[1].lower()) or rewrites(plain[1].lower())):
+            continue
         parts = unwrapped(url)
         candidate = _known(parts) if parts else None
         if candidate:

@@ -272,6 +272,11 @@ def service_of(host: str) -> str:
     return rows[0].key if rows else ""
 
 
+def may_hold_meetings(host: str) -> bool:
+    """Whether a closer look at an address on ``host`` (in lower case) can be worth while."""
+    return bool(_rows(host)) or any(name.match(host) for name, _ in _OWN_HOSTS)
+
+
 def match(parts: SplitResult) -> Match | None:
     """What the table knows of an address, None if it joins no meeting."""
     host = host_of(parts)

@@ -33,6 +33,11 @@ def unescaped(text: str) -> str:
     return text
 
 
+def rewrites(host: str) -> bool:
+    """Whether addresses on ``host`` (in lower case) may hide another."""
+    return _REWRITING.fullmatch(host) is not None
+
+
 def unwrapped(url: str) -> SplitResult | None:
     """The address behind all rewriting, with its scheme in lower case and without ":443"; None where there is none."""
     parts = _split(url)
@@ -73,7 +78,7 @@ def _target(parts: SplitResult) -> str | None:
     if parts.scheme in ("zoommtg", "zoomus", "msteams"):
         return _from_app(parts)
     host = host_of(parts)
-    if parts.scheme not in ("http", "https") or not host:
+    if parts.scheme not in ("http", "https") or not rewrites(host):
         return None
     return next(
         (read(parts) for name, path, read in _REWRITERS if name.fullmatch(host) and path.match(parts.path)), None
@@ -169,3 +174,5 @@ _REWRITERS: tuple[tuple[re.Pattern[str], re.Pattern[str], Callable[[SplitResult]
         (r"(?:www\.)?google\.(?:com?\.)?[a-z]{2,3}", r"/url$", _in_parameter("q", "url")),
     )
 )
+# Most links are none of them: one look instead of one for each.
+_REWRITING = re.compile("|".join(f"(?:{name.pattern})" for name, _, _ in _REWRITERS))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import marshal
 import zoneinfo
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -317,9 +318,16 @@ _SHOW_AS = {
 
 
 def _version(item: Mapping[str, Any]) -> str:
-    """A digest over all that is listed of an item, its change key among it; repr takes a third of json.dumps' time."""
-    listed = repr([item.get(name) for name in _NAMES])
-    return "2:" + hashlib.blake2b(listed.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    """A digest over all that is listed of an item, its change key among it.
+
+    Made by marshal's version 2, which has no references: equal items are equal bytes, in a seventh of json.dumps' time.
+    Should Python change that format, all events are looked at once more.
+    """
+    try:
+        listed = marshal.dumps([item.get(name) for name in _NAMES], 2)
+    except ValueError:
+        raise UnexpectedAnswer("Graph: an event is nested too deeply") from None
+    return "2:" + hashlib.blake2b(listed, digest_size=16).hexdigest()
 
 
 def _event(item: Mapping[str, Any], version: str = "") -> RemoteEvent | None:

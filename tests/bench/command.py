@@ -10,12 +10,12 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Sequence
 
-from tests.bench import dataset, memory, report, stage, syncs
+from tests.bench import dataset, memory, pages, report, stage, syncs, texts
 from tests.bench.report import Row
 from tests.bench.stage import Calendar
 
 # All that is measured of each calendar, in this order; a new measure is one more function of this kind.
-MEASURES: tuple[Callable[[Calendar, int], Iterator[Row]], ...] = (syncs.measure, memory.measure)
+MEASURES: tuple[Callable[[Calendar, int], Iterator[Row]], ...] = (syncs.measure, pages.measure, memory.measure)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -34,6 +34,8 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def measured(sizes: Sequence[int], repetitions: int | None) -> Iterator[Row]:
+    _progress("measuring the link finder")
+    yield from texts.measure()
     with stage.running_sandbox() as sandbox, stage.sally(sandbox):
         for events in sizes:
             _progress(f"filling a calendar with {events} events")
@@ -53,7 +55,10 @@ def _asked(arguments: Sequence[str]) -> Namespace:
 
 
 def _sizes(text: str) -> list[int]:
-    return [int(part) for part in text.split(",")]
+    sizes = [int(part) for part in text.split(",")]
+    if min(sizes) < 1:
+        raise ValueError
+    return sizes
 
 
 def _say(line: str) -> None:

@@ -406,3 +406,18 @@ def test_no_item_whatever_its_shape_breaks_the_reading(changes: dict[str, Any]) 
         for text in (found.subject, found.location, found.organizer.name):
             text.encode()
             assert "\x00" not in text
+
+
+def test_an_event_that_nests_for_ever_is_an_answer_that_cannot_be_read() -> None:
+    subject: list[object] = []
+    for _ in range(3000):
+        subject = [subject]
+    with pytest.raises(UnexpectedAnswer):
+        provider._version({"id": "a", "subject": subject})
+
+
+@pytest.mark.parametrize("name", ["changeKey", "subject", "start", "attendees", "sensitivity", "onlineMeeting"])
+def test_whatever_changes_in_a_listing_changes_the_version(name: str) -> None:
+    before = {"id": "a", name: {"x": ["y", 1, None, True]}, "@odata.etag": "1", "body": "1"}
+    assert provider._version(before) != provider._version(before | {name: {"x": ["y", 1, None, False]}})
+    assert provider._version(before) == provider._version(before | {"@odata.etag": "2", "body": "2"})
