@@ -119,7 +119,9 @@ def page_of(
     else:
         first, last = wish.first, _last_from(found, wish.first, zone)
         rows = found.on_days(first, last, zone, with_earlier=True)
-    shown = list(rows.order_by("start", "pk")[: MOST_OF_A_DAY + PAGE_SIZE])
+    # Where a page is cut, what is nearest to the day asked for is kept.
+    order = ("-start", "-pk") if wish.before else ("start", "pk")
+    shown = list(rows.order_by(*order)[: MOST_OF_A_DAY + PAGE_SIZE])
     marks = _marks(shown, since, zone)
     accounts = {one.pk: one.account_email for one in connections} if len(connections) > 1 else {}
     entries = sorted(

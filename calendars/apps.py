@@ -39,8 +39,10 @@ def wake_on_commit(sender: object, connection: CalendarConnection, **_: Any) -> 
 def delete_excluded(sender: object, connection: CalendarConnection, **_: Any) -> int:
     from calendars.models import LookedAt, Meeting
 
+    excluded = Meeting.objects.excluded_from(connection)
     LookedAt.objects.filter(connection=connection).delete()  # hashes of private ones may be among them
-    return Meeting.objects.excluded_from(connection).delete_all()
+    LookedAt.objects.remember_meetings(connection, excluded.exclude(private=not connection.sync_private))
+    return excluded.delete_all()
 
 
 def delete_meetings(sender: object, connection: CalendarConnection, **_: Any) -> dict[str, int]:

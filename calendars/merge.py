@@ -14,6 +14,9 @@ from integrations.events import RemoteEvent, Window
 EDITION = 1
 
 
+Slot = tuple[str, str, datetime | None]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """What a sync writes of a meeting, and nothing else.
@@ -48,6 +51,11 @@ class Draft:
     join_url: str
     service: str
     link_source: str
+
+    @property
+    def slot(self) -> Slot:
+        """What tells a meeting again when its id has changed, as when a mailbox was moved."""
+        return self.calendar_id, self.ical_uid, self.original_start
 
 
 def seen_version(event: RemoteEvent) -> str:
@@ -154,7 +162,7 @@ def vanished(known: Iterable[Known], listing: Iterable[RemoteEvent], window: Win
         one.draft.external_id
         for one in known
         if one.draft.external_id not in ids
-        and not (one.draft.ical_uid and _slot(one.draft) in slots)
+        and not (one.draft.ical_uid and one.draft.slot in slots)
         and window.contains(one.draft.start, one.draft.end)
     ]
 
@@ -176,10 +184,10 @@ def plan_merge(known: Sequence[Known], drafts: Iterable[Draft], window: Window) 
             pairs.append((match, one))
         else:
             strangers.append(one)
-    renamed = {_slot(one.draft): one for one in remaining.values() if one.draft.ical_uid}
+    renamed = {one.draft.slot: one for one in remaining.values() if one.draft.ical_uid}
     create: list[Draft] = []
     for one in strangers:
-        match = renamed.pop(_slot(one), None)
+        match = renamed.pop(one.slot, None)
         if match:
             del remaining[match.draft.external_id]
             pairs.append((match, one))
@@ -196,7 +204,3 @@ def plan_merge(known: Sequence[Known], drafts: Iterable[Draft], window: Window) 
         ),
         delete=tuple(one for one in remaining.values() if window.contains(one.draft.start, one.draft.end)),
     )
-
-
-def _slot(one: Draft) -> tuple[str, str, datetime | None]:
-    return one.calendar_id, one.ical_uid, one.original_start

@@ -276,7 +276,9 @@ class Meeting(models.Model):
     @property
     def where(self) -> str:
         """The location without the link, which has a button of its own."""
-        return _ADDRESS.sub("", self.location).strip(" ;,<>()") if self.join_url else self.location
+        if self.link_source != LinkSource.LOCATION:
+            return self.location
+        return _ADDRESS.sub("", self.location).replace("()", "").strip(" ;,<>")
 
     @property
     def guests(self) -> list[Guest]:
@@ -334,6 +336,13 @@ class LookedAtQuerySet(models.QuerySet["LookedAt"]):
         hashes = bytes(stored or b"")
         key = salted_hmac("calendars.looked-at", str(connection.pk), algorithm="sha256").digest()
         return Remembered(key, frozenset(hashes[at : at + HASH_SIZE] for at in range(0, len(hashes), HASH_SIZE)))
+
+    def remember_meetings(self, connection: CalendarConnection, meetings: MeetingQuerySet) -> None:
+        """These are about to be left out for having no link: their events need not be looked at again for that."""
+        seen = meetings.filter(join_url="").exclude(version="").values_list("external_id", "version")
+        if connection.sync_only_online:
+            nothing = self.of(connection)
+            self.remember(connection, [nothing.hash_of(id, version) for id, version in seen])
 
     def remember(self, connection: CalendarConnection, hashes: Iterable[bytes]) -> None:
         row = LookedAt(connection=connection, hashes=b"".join(sorted(hashes)))

@@ -6,6 +6,7 @@ link by a keyed hash of its id and version, the only thing that is kept of it.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,13 +15,15 @@ from datetime import datetime
 
 from calendars import links, merge
 from calendars.links import Found, MeetingLink, Source
-from calendars.merge import Draft, Known
+from calendars.merge import Draft, Known, Slot
 from calendars.policy import LeftOut, SyncOptions, left_out
-from integrations.errors import Temporary
+from integrations.errors import RateLimited, Temporary
 from integrations.events import Kind, RemoteEvent
 
 # Events in one call of ``fill``: what a slow provider may cost before the clock is looked at again.
 FILLED_AT_ONCE = 100
+# Halving a hundred down to one takes eight; a provider that is down is not asked for ever.
+MOST_FAILURES = 10
 HASH_SIZE = 8  # bytes
 
 Fill = Callable[[Sequence[RemoteEvent]], list[RemoteEvent]]
@@ -33,8 +36,8 @@ class Remembered:
     key: bytes = b""
     hashes: frozenset[bytes] = frozenset()
 
-    def hash_of(self, event: RemoteEvent) -> bytes:
-        text = f"{event.id}\0{merge.seen_version(event)}"
+    def hash_of(self, id: str, seen_version: str) -> bytes:
+        text = f"{id}\0{seen_version}"
         return hashlib.blake2b(text.encode(), key=self.key, digest_size=HASH_SIZE).digest()
 
 
@@ -43,13 +46,16 @@ class Reading:
     """Drafts of what is kept, and counts of what is not.
 
     ``unfinished``: some events are still to be looked at whole, because time ran out or ``interrupted`` by an error.
-    They are kept as far as they are known, unless the options demand a link that was not found yet.
+    They are kept as far as they are known, unless the options demand a link that was not found yet. ``progressed``:
+    some were looked at. ``left_open``: some are stored as listed, and the next read has to look at them again.
     """
 
     drafts: list[Draft] = field(default_factory=list)
     left_out: Counter[LeftOut] = field(default_factory=Counter)
     without_link: set[bytes] = field(default_factory=set)
     unfinished: bool = False
+    progressed: bool = False
+    left_open: bool = False
     interrupted: Temporary | None = None
 
 
@@ -61,6 +67,7 @@ class Reader:
     remembered: Remembered
     result: Reading = field(default_factory=Reading)
     before: dict[str, Draft] = field(default_factory=dict)
+    in_slot: dict[Slot, Draft] = field(default_factory=dict)
 
     def drop(self, events: Iterable[RemoteEvent]) -> list[RemoteEvent]:
         """What is left without the private ones that are not wanted, and those that are known to have no link."""
@@ -79,30 +86,51 @@ class Reader:
 
         Raises what ``fill`` raises, except for a temporary error: that ends the asking, and is told in the result.
         """
-        self.before = {one.draft.external_id: one.draft for one in known}
+        for one in known:
+            self.before[one.draft.external_id] = one.draft
+            self.in_slot[one.draft.slot] = one.draft
         waiting = [event for event in events if not self._settles(event)]
         for chunk in _chunks(_nearest_first(waiting, now)):
             if self.result.unfinished or not time_is_left():
                 self._postpone(chunk)
                 continue
+            self._look_at(chunk, fill)
+        return self.result
+
+    def _look_at(self, events: Sequence[RemoteEvent], fill: Fill) -> None:
+        """Ask for these; where that fails, for each half of them: one event must not stop the others.
+
+        One that fails alone is kept as it was listed. A provider that only fails is not asked for ever.
+        """
+        parts, failures = [events], 0
+        while parts:
+            part = parts.pop()
             try:
-                filled = {event.id: event for event in fill(chunk)}
+                filled = {event.id: event for event in fill(part)}
             except Temporary as error:
-                self.result.interrupted = error
-                self._postpone(chunk)
+                failures += 1
+                if isinstance(error, RateLimited) or failures > MOST_FAILURES:
+                    self.result.interrupted = error
+                    self._postpone([event for left in (part, *parts) for event in left])
+                    return
+                if len(part) == 1:
+                    self._keep_as_listed(part[0])
+                else:
+                    parts += [part[len(part) // 2 :], part[: len(part) // 2]]
                 continue
-            for event in chunk:
+            self.result.progressed |= bool(filled)
+            for event in part:
                 if event.id in filled:
                     self._conclude(filled[event.id], links.find(filled[event.id]))
                 else:  # gone since it was listed, or nearly so: the next listing tells
                     self._keep_as_listed(event)
-        return self.result
 
     def _is_excluded(self, event: RemoteEvent) -> bool:
         if event.private and not self.options.private:
             self.result.left_out[LeftOut.PRIVATE] += 1
             return True
-        if self.remembered.hashes and self.remembered.hash_of(event) in self.remembered.hashes:
+        hashes = self.remembered.hashes
+        if hashes and self.remembered.hash_of(event.id, merge.seen_version(event)) in hashes:
             self._conclude(event, None)
             return True
         return False
@@ -127,7 +155,7 @@ class Reader:
             return
         self.result.left_out[reason] += 1
         if reason is LeftOut.OFFLINE:
-            self.result.without_link.add(self.remembered.hash_of(event))
+            self.result.without_link.add(self.remembered.hash_of(event.id, merge.seen_version(event)))
 
     def _postpone(self, events: Iterable[RemoteEvent]) -> None:
         self.result.unfinished = True
@@ -136,13 +164,21 @@ class Reader:
 
     def _keep_as_listed(self, event: RemoteEvent) -> None:
         """With the link that it shows or had before, until the next sync has looked at it whole."""
-        found = links.find_in_listing(event) or self._known_link(event)
+        self.result.left_open = True
+        found, known = links.find_in_listing(event), self._known_link(event)
+        if known and (found is None or known.link.url.startswith(found.link.url)):
+            found = known  # which may have the passcode that the listing lacks
         if left_out(event, found.link if found else None, self.options) is None:
-            self.result.drafts.append(merge.draft(event, found, looked_at_whole=False))
+            draft = merge.draft(event, found, looked_at_whole=False)
+            before = self.before.get(event.id)
+            if event.partial and before:
+                draft = dataclasses.replace(draft, attendees=before.attendees, organizer_email=before.organizer_email)
+            self.result.drafts.append(draft)
 
     def _known_link(self, event: RemoteEvent) -> Found | None:
-        known = self.before.get(event.id)
-        if known is None or not known.link_source:
+        """The link that its body had; one that stood in the listing is gone when the listing does not show it."""
+        known = self.before.get(event.id) or self.in_slot.get(merge.draft(event, None).slot)
+        if known is None or known.link_source != Source.BODY:
             return None
         return Found(MeetingLink(known.join_url, known.service), Source(known.link_source))
 

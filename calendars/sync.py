@@ -65,8 +65,9 @@ class Outcome:
     def left_out(self) -> dict[str, int]:
         return {
             "private_left_out": self.read.left_out[LeftOut.PRIVATE],
-            "offline_left_out": self.read.left_out[LeftOut.OFFLINE],
             "unreadable_count": self.unreadable,
+            # What was not looked at yet may have no link either.
+            **({} if self.read.unfinished else {"offline_left_out": self.read.left_out[LeftOut.OFFLINE]}),
         }
 
 
@@ -110,7 +111,7 @@ def _sync(
     started = clock()
     client = open_client(connection, lease.renew)
     poll = client.poll(connection.cursor)
-    if poll.changed is Changed.NO and _read_recently(connection, started):
+    if poll.changed is Changed.NO and connection.cursor and _read_recently(connection, started):
         connection.record_unchanged(lease.token, started=started, now=clock(), cursor=poll.cursor)
         return
     window = window_of(connection, started)
@@ -185,12 +186,12 @@ def _apply(connection: CalendarConnection, lease: Lease, remembered: Remembered,
             lease.token,
             started=outcome.started,
             now=now,
-            # What is unfinished must be read again, whatever the provider says of changes.
-            cursor="" if read.unfinished else outcome.cursor,
+            # What is left open must be read again, whatever the provider says of changes.
+            cursor="" if read.left_open else outcome.cursor,
             counts=counts,
             meetings_changed=plan.changes_meetings,
             despite=read.interrupted,
-            look_again=read.unfinished,
+            look_again=read.unfinished and read.progressed,
         )
         Meeting.objects.apply(connection, plan, now, shown_until=_shown_until(connection))
         if read.without_link != remembered.hashes:
@@ -209,10 +210,14 @@ def _apply(connection: CalendarConnection, lease: Lease, remembered: Remembered,
 
 
 def _shown_until(connection: CalendarConnection) -> datetime | None:
-    """The end of the window last read: what turns up behind it is not new, the window has moved on."""
-    if connection.last_synced_at is None:
+    """The end of the window last read: what turns up behind it is not new, the window has moved on.
+
+    None when nothing that turns up is new: at the first read, and after a change of the options.
+    """
+    changed, last = connection.meetings_changed_at, connection.last_synced_at
+    if last is None or (changed and changed > last):
         return None
-    return connection.last_synced_at + timedelta(days=settings.SYNC_DAYS_AHEAD)
+    return last + timedelta(days=settings.SYNC_DAYS_AHEAD)
 
 
 def _level(error: ProviderError) -> int:

@@ -19,16 +19,20 @@ What = Change.What
 
 
 def marks_of(meeting: Meeting, changes: Mapping[str, Change], zone: ZoneInfo) -> list[str]:
-    """What to say softly of a meeting to somebody who last saw it before ``changes``, the first of each kind."""
+    """What to say softly of a meeting to somebody who last saw it before ``changes``.
+
+    These are the first of each kind, by kind and in their order.
+    """
     if What.ADDED in changes:
         return [_("new")]
     words = []
     moved = changes.get(What.MOVED)
     if moved and moved.place != meeting.place:
         words.append(_moved_from(moved, meeting, zone))
-    if What.CANCELLED in changes and meeting.cancelled:
+    turned = next((what for what in changes if what in (What.CANCELLED, What.RESTORED)), None)
+    if turned == What.CANCELLED and meeting.cancelled:
         words.append(_("cancelled since your last visit"))
-    if What.RESTORED in changes and not meeting.cancelled:
+    if turned == What.RESTORED and not meeting.cancelled:
         words.append(_("takes place again"))
     return words
 
@@ -36,14 +40,16 @@ def marks_of(meeting: Meeting, changes: Mapping[str, Change], zone: ZoneInfo) ->
 def _moved_from(before: Change, meeting: Meeting, zone: ZoneInfo) -> str:
     """Where a meeting was: as little of it as tells it from where it is now."""
     was, now = before.start.astimezone(zone), meeting.start.astimezone(zone)
-    if before.start_date or meeting.start_date:
-        moment = (
-            date_format(before.start_date, "DATE_FORMAT") if before.start_date else date_format(was, "DATETIME_FORMAT")
-        )
-    elif was == now:
+    if before.start_date and before.end_date:
+        if before.start_date == meeting.start_date:
+            last = before.end_date - timedelta(days=1)
+            return _("was until %(when)s") % {"when": date_format(last, "DATE_FORMAT")}
+        moment = date_format(before.start_date, "DATE_FORMAT")
+    elif was == now and not meeting.start_date:
         return _("was until %(when)s") % {"when": date_format(before.end.astimezone(zone), "TIME_FORMAT")}
     else:
-        moment = date_format(was, "TIME_FORMAT" if was.date() == now.date() else "DATETIME_FORMAT")
+        same_day = was.date() == now.date() and not meeting.start_date
+        moment = date_format(was, "TIME_FORMAT" if same_day else "DATETIME_FORMAT")
     return _("moved from %(when)s") % {"when": moment}
 
 

@@ -46,6 +46,7 @@ def agenda(request: HttpRequest) -> HttpResponse:
             "troubled": [one for one in connections if one.problem],
             "page": page,
             "wish": wish,
+            "whole": wish == Wish(now.astimezone(user.zone).date()),
             "validator": f"{state}.{int(page.good_until.timestamp())}",
             "look_every": 2 if any(one.syncing for one in unread) else 20,
             "days_ahead": settings.SYNC_DAYS_AHEAD,
@@ -59,7 +60,7 @@ def agenda(request: HttpRequest) -> HttpResponse:
 def _state_of(user: User, connections: Sequence[CalendarConnection], wish: Wish, visit: Visit, now: datetime) -> str:
     """Differs whenever the page would, but for what the clock alone changes."""
     calendars = [
-        (one.pk, one.meetings_changed_at, one.problem and one.problem.code, one.last_error_kind)
+        (one.pk, one.account_email, one.meetings_changed_at, one.problem and one.problem.code, one.last_error_kind)
         # Of one that was never read the page tells more.
         + ((one.appearance,) if one.status == one.Status.CONNECTING else ())
         for one in connections
@@ -85,7 +86,7 @@ def meeting(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "meeting": found,
         "day": start.astimezone(user.zone).date(),
-        "over": end <= timezone.now() and start < end,
+        "over": end <= (now := timezone.now()) and start < now,
         "when": when(found.place, user.zone),
         "history": history_of(found, user.zone),
         "stored": stored_of(found),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Case, F, Q, When
+from django.db.models.functions import Greatest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -220,7 +221,8 @@ class CalendarConnection(models.Model):
         """Changes when what pages show of it changes, so that they need not be drawn again otherwise."""
         shown = (self.status, self.syncing, self.problem and self.problem.code, self.last_synced_at, self.next_sync_at)
         counts = (self.meeting_count, self.private_left_out, self.offline_left_out, self.unreadable_count)
-        return _digest(repr((*shown, *counts, self.account_name, self.account_email)))[:16]
+        own = (self.account_name, self.account_email, self.sync_private, self.sync_only_online)
+        return _digest(repr((*shown, *counts, *own)))[:16]
 
     @property
     def problem(self) -> problems.Problem | None:
@@ -252,22 +254,23 @@ class CalendarConnection(models.Model):
             self.next_sync_at, self.attempts = soonest, 0
             signals.sync_requested.send(CalendarConnection, connection=self)
 
-    def set_option(self, option: SyncOption, on: bool) -> int:
+    def set_option(self, option: SyncOption, on: bool) -> int | None:
         """Change a sync option: delete at once what it now excludes, then read again; how many were deleted.
+
+        None if it was so already, as with a second click; then nothing happens.
 
         A sync that runs decided by the old options: it loses its lease, and with it its right to write.
         """
         with transaction.atomic():
             own = CalendarConnection.objects.filter(pk=self.pk)
-            if not own.exclude(**{option: on}).update(**{option: on}, lease_token=None, lease_until=None):
-                return 0  # it was so already, as with a second click
-            setattr(self, option, on)
+            # Without a cursor the next sync reads the window, whatever the provider says of changes.
+            changed: dict[str, Any] = {option: on, "lease_token": None, "lease_until": None, "cursor": ""}
+            if not own.exclude(**{option: on}).update(**changed, meetings_changed_at=timezone.now()):
+                return None
+            self.refresh_from_db()  # the other option may have been changed meanwhile
             told = signals.options_changed.send(CalendarConnection, connection=self)
             deleted = sum(int(count or 0) for _receiver, count in told)
-            changes: dict[str, Any] = {option.counter: deleted, "meeting_count": F("meeting_count") - deleted}
-            if deleted:
-                changes["meetings_changed_at"] = timezone.now()
-            own.update(**changes)
+            own.update(**{option.counter: deleted}, meeting_count=Greatest(F("meeting_count") - deleted, 0))
             self.refresh_from_db()
         self.request_sync()
         return deleted
@@ -339,7 +342,7 @@ class CalendarConnection(models.Model):
         """
         changes: dict[str, Any] = {**counts, "last_synced_at": started, "cursor": cursor, "emptied_at": None}
         if meetings_changed:
-            changes["meetings_changed_at"] = now
+            changes["meetings_changed_at"] = started
         if despite:
             self._record(token, **changes, **{"status": self.Status.CONNECTED} | self._failure(despite, now))
             return

@@ -144,10 +144,12 @@ def set_option(request: HttpRequest, user: User, pk: uuid.UUID) -> HttpResponse:
     if option is None or request.POST[option] not in ("on", "off"):
         raise BadRequest("no such switch")
     on = request.POST[option] == "on"
-    said = _said_of_option(option, on, connection.set_option(option, on))
+    deleted = connection.set_option(option, on)
+    said = "" if deleted is None else _said_of_option(option, on, deleted)
     if request.htmx:  # type: ignore[attr-defined]
         return render(request, "integrations/_connection_said.html", {"connection": connection, "said": said})
-    messages.success(request, f"{connection.account_email}: {said}")
+    if said:
+        messages.success(request, f"{connection.account_email}: {said}")
     return redirect("integrations")
 
 

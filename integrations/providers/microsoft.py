@@ -223,8 +223,9 @@ class GraphClient:
         return [event for event in map(_event, found.values()) if event]
 
     def _read(self, ids: Sequence[str], select: str) -> dict[str, Mapping[str, Any]]:
-        """The events' raw answers by id; those that are gone are left out."""
+        """The events' raw answers by id; those that are gone are left out, and those refused while others are not."""
         found: dict[str, Mapping[str, Any]] = {}
+        refused: Exception | None = None
         for chunk in _chunks(ids, BATCH_SIZE):
             asked = {str(number): id for number, id in enumerate(chunk)}
             for item in self._graph.get_many([f"/me/events/{quote(id, safe='')}?$select={select}" for id in chunk]):
@@ -235,8 +236,12 @@ class GraphClient:
                 content = _part(item, "body")
                 if status == 200:
                     found[id] = content
-                elif not _is_missing(status, content):
+                elif status in (401, 410):
                     raise _refusal(status, content)
+                elif not _is_missing(status, content):
+                    refused = _refusal(status, content)
+        if refused and not found:
+            raise refused
         return found
 
     def _next_page(self, answer: Mapping[str, Any]) -> str:

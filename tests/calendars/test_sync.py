@@ -235,6 +235,7 @@ class TestTheCursor:
 
     def test_nothing_changed_since_a_recent_read_so_nothing_is_read(self, connection: CalendarConnection) -> None:
         client = MemoryClient(event("a", hours(1)))
+        client.cursors = ["one"]
         run(connection, client)
         client.changed = Changed.NO
         client.asked.clear()
@@ -246,6 +247,7 @@ class TestTheCursor:
 
     def test_once_an_hour_it_is_read_all_the_same(self, connection: CalendarConnection) -> None:
         client = MemoryClient(event("a", hours(1)))
+        client.cursors = ["one"]
         run(connection, client)
         client.changed = Changed.NO
         client.asked.clear()
@@ -474,7 +476,7 @@ class TestWhatCannotBeFinished:
     ) -> None:
         only_online(connection)
         client = self.client(3)
-        client.fill_errors = [Unavailable("x")]
+        client.fill_errors = [RateLimited("x")]
         run(connection, client)
         assert (Meeting.objects.count(), connection.offline_left_out) == (0, 0)
         run(connection, client)

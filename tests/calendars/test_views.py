@@ -124,10 +124,18 @@ class TestThePage:
         self, as_alice: Client, connection: CalendarConnection
     ) -> None:
         url = "https://us02web.zoom.us/j/84512345678?pwd=x1"
-        meeting(connection, "a", NOW, location=f"Pier room 2; {url}", join_url=url, organizer_name="Tomas")
+        meeting(
+            connection,
+            "a",
+            NOW,
+            location=f"Pier room 2 (north); {url}",
+            join_url=url,
+            organizer_name="Tomas",
+            link_source="location",
+        )
         meeting(connection, "b", NOW, location="https://wiki.quay.example/room", organizer_name="Mara")
         page = self.page(as_alice)
-        assert "<bdi>Tomas</bdi> · <bdi>Pier room 2</bdi>" in page
+        assert "<bdi>Tomas</bdi> · <bdi>Pier room 2 (north)</bdi>" in page
         assert "<bdi>Mara</bdi> · <bdi>https://wiki.quay.example/room</bdi>" in page
 
     def test_what_is_over_cannot_be_joined_any_more(self, as_alice: Client, connection: CalendarConnection) -> None:
