@@ -251,16 +251,21 @@ class TestTheAgenda:
         person.page.on("response", count)
         person.open("/meetings/")
         person.page.locator(".meeting-subject a").nth(2).focus()
-        person.page.wait_for_timeout(4500)
-        assert statuses == [304, 304]
+        for _ in range(60):  # a busy machine looks later, never more often
+            if len(statuses) >= 2:
+                break
+            person.page.wait_for_timeout(250)
+        assert set(statuses) == {304}
         hide = "Object.defineProperty(document, 'hidden', {configurable: true, get: () => %s})"
         person.page.evaluate(hide % "true")
+        person.page.wait_for_timeout(500)  # what was under way arrives
+        before = len(statuses)
         person.page.wait_for_timeout(4500)
-        assert statuses == [304, 304]
+        assert len(statuses) == before
         connected.set_option(SyncOption.ONLY_ONLINE, True)
         person.page.evaluate(hide % "false")
         person.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
         expect(person.page.locator(".meeting", has=person.page.locator(".join")).first).to_be_visible()
         person.page.wait_for_timeout(500)
-        assert statuses[:3] == [304, 304, 200]
+        assert statuses[before] == 200
         assert person.complaints == []
