@@ -15,7 +15,10 @@ from integrations import signals
 if TYPE_CHECKING:
     from integrations.models import CalendarConnection
 
-SCHEDULES = {"dispatch due connections": ("calendars.tasks.dispatch_due", 1)}
+SCHEDULES = {
+    "dispatch due connections": ("calendars.tasks.dispatch_due", 1),
+    "look after connections": ("calendars.tasks.look_after", 1),
+}
 
 
 class CalendarsConfig(AppConfig):

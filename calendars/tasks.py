@@ -8,7 +8,8 @@ from django.utils import timezone
 from django_q.tasks import async_task
 
 from calendars import sync
-from integrations.models import CalendarConnection
+from integrations import notices
+from integrations.models import CalendarConnection, OperatorTrouble
 
 # As many as two workers get through in about half a minute; the rest is claimed by the next dispatch.
 CLAIMED_AT_ONCE = 200
@@ -18,6 +19,14 @@ def dispatch_due() -> None:
     """Every minute: claim the connections whose time has come, and queue one task each."""
     now = timezone.now()
     _queue(*CalendarConnection.objects.due(now).claim(now, limit=CLAIMED_AT_ONCE))
+
+
+def look_after() -> None:
+    """Every minute: let connections of absent owners rest, and tell people what concerns them."""
+    now = timezone.now()
+    CalendarConnection.objects.rest_unused(now)
+    OperatorTrouble.objects.forget(CalendarConnection.objects.troubled_codes(), now)
+    notices.send_due(now)
 
 
 def wake(pk: uuid.UUID) -> None:

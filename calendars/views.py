@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.conf import settings
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
@@ -19,15 +18,14 @@ from calendars.models import Meeting
 from calendars.telling import history_of, stored_of, when
 from calendars.visits import Visit
 from integrations.models import CalendarConnection
+from sally.access import for_person
 from sally.models import User
 
 
 @require_safe
-@login_required
-def agenda(request: HttpRequest) -> HttpResponse:
+@for_person
+def agenda(request: HttpRequest, user: User) -> HttpResponse:
     """Days and their meetings, today first. The open page asks for what changed and gets 304 while nothing did."""
-    user = request.user
-    assert isinstance(user, User)  # noqa: S101 - for the type checker
     now = timezone.now()
     connections = list(CalendarConnection.objects.filter(owner=user))
     wish = wish_of(request.GET, connections, now.astimezone(user.zone).date())
@@ -60,7 +58,7 @@ def agenda(request: HttpRequest) -> HttpResponse:
 def _state_of(user: User, connections: Sequence[CalendarConnection], wish: Wish, visit: Visit, now: datetime) -> str:
     """Differs whenever the page would, but for what the clock alone changes."""
     calendars = [
-        (one.pk, one.account_email, one.meetings_changed_at, one.problem and one.problem.code, one.last_error_kind)
+        (one.pk, one.account_email, one.meetings_changed_at, one.problem, one.unseen)
         # Of one that was never read the page tells more.
         + ((one.appearance,) if one.status == one.Status.CONNECTING else ())
         for one in connections
@@ -76,11 +74,9 @@ def _is_current(validator: str, state: str, now: datetime) -> bool:
 
 
 @require_safe
-@login_required
-def meeting(request: HttpRequest, pk: int) -> HttpResponse:
+@for_person
+def meeting(request: HttpRequest, user: User, pk: int) -> HttpResponse:
     """All that is stored about one meeting, where its link was found, and its history."""
-    user = request.user
-    assert isinstance(user, User)  # noqa: S101 - for the type checker
     found = get_object_or_404(Meeting.objects.owned_by(user).select_related("connection"), pk=pk)
     start, end = found.span(user.zone)
     context = {

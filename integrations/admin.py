@@ -8,8 +8,9 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from integrations.models import CalendarConnection
+from integrations.models import CalendarConnection, OperatorTrouble
 from sally.admin import ForOrganization
+from sally.models import User
 
 
 @admin.register(CalendarConnection)
@@ -27,10 +28,12 @@ class ConnectionAdmin(ForOrganization):
         "account_name",
         "granted_scopes",
         "status",
+        "pause_reason",
         "last_synced_at",
         "next_sync_at",
         "last_error",
         "last_error_at",
+        "told_at",
         "failures",
         "attempts",
         "meeting_count",
@@ -77,3 +80,30 @@ class ConnectionAdmin(ForOrganization):
     def _report(self, request: HttpRequest, count: int) -> None:
         text = ngettext("%(count)d connection changed.", "%(count)d connections changed.", count)
         self.message_user(request, text % {"count": count}, messages.SUCCESS if count else messages.WARNING)
+
+
+@admin.register(OperatorTrouble)
+class OperatorTroubleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic to the type checker only
+    """For every admin to read: it concerns no organization's own. It goes by itself when it is solved."""
+
+    list_display = ["code", "since", "seen_at", "times", "what_to_do"]
+    fields = readonly_fields = ("code", "what_to_do", "detail", "since", "seen_at", "times", "mailed_at")
+
+    @admin.display(description=_("what to do"))
+    def what_to_do(self, trouble: OperatorTrouble) -> str:
+        return str(trouble.text)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return isinstance(request.user, User) and request.user.is_staff
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False

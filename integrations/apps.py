@@ -1,9 +1,27 @@
-"""Registers the app of connections, secrets and providers."""
+"""Registers the app of connections, secrets and providers, and what it does when somebody signs in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from django.apps import AppConfig
+from django.contrib.auth.signals import user_logged_in
 from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from sally.models import User
 
 
 class IntegrationsConfig(AppConfig):
     name = "integrations"
     verbose_name = _("Integrations")
+
+    def ready(self) -> None:
+        user_logged_in.connect(wake_unused, dispatch_uid="integrations")
+
+
+def wake_unused(sender: object, user: User, **_: Any) -> None:
+    """What rested while its owner was away goes on when they sign in."""
+    from integrations.models import CalendarConnection
+
+    CalendarConnection.objects.wake_unused(user)

@@ -45,8 +45,8 @@ class RateLimited(Temporary):
 
     code = "RATE"
 
-    def __init__(self, detail: str = "", *, retry_after: float = 0.0) -> None:
-        super().__init__(detail)
+    def __init__(self, detail: str = "", *, code: str = "", retry_after: float = 0.0) -> None:
+        super().__init__(detail, code=code)
         self.retry_after = retry_after
 
 
@@ -55,7 +55,13 @@ class UnexpectedAnswer(Temporary):
 
 
 class ReconnectNeeded(ProviderError):
+    """``claims``: what the provider wants proved at the next sign-in, as JSON; "" where it named nothing."""
+
     code = "SIGNIN-1"
+
+    def __init__(self, detail: str = "", *, code: str = "", claims: str = "") -> None:
+        super().__init__(detail, code=code)
+        self.claims = claims
 
 
 class PasswordRefused(ReconnectNeeded):

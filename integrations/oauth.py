@@ -24,14 +24,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django.conf import settings
 
+from integrations import problems
 from integrations.errors import (
-    ApprovalNeeded,
     OperatorProblem,
     PermissionMissing,
     ProviderError,
-    RateLimited,
     ReconnectNeeded,
-    SignInCancelled,
     Unavailable,
     UnexpectedAnswer,
 )
@@ -60,28 +58,32 @@ class SignedIn:
     cache: str = field(repr=False)
 
 
-def begin(scopes: Sequence[str], *, authority: str, redirect_uri: str, state: str, login_hint: str) -> dict[str, Any]:
+def begin(
+    scopes: Sequence[str], *, authority: str, redirect_uri: str, state: str, login_hint: str = "", claims: str = ""
+) -> dict[str, Any]:
     """A sign-in under way: what ``finish`` needs later, and in ``auth_uri`` where the person goes now.
 
-    Raises ``Temporary`` and ``OperatorProblem``.
+    ``claims`` is a challenge to pass on. Raises ``Temporary`` and ``OperatorProblem``.
     """
     app = _app(authority, msal.SerializableTokenCache(), Session(patience=IN_A_PAGE))
     # Entra refuses login_hint together with prompt=select_account (entra-docs, v2-oauth2-auth-code-flow).
     choice = {"login_hint": login_hint} if login_hint else {"prompt": "select_account"}
     asked = [scope for scope in scopes if scope not in SIGN_IN_SCOPES]
-    flow: dict[str, Any] = app.initiate_auth_code_flow(asked, redirect_uri=redirect_uri, state=state, **choice)
+    flow: dict[str, Any] = app.initiate_auth_code_flow(
+        asked, redirect_uri=redirect_uri, state=state, claims_challenge=claims or None, **choice
+    )
     return flow
 
 
 def finish(flow: Mapping[str, Any], answer: Mapping[str, str], *, authority: str) -> SignedIn:
     """Redeem the callback's parameters. Raises any ``ProviderError``; nothing is stored here."""
     if "error" in answer:
-        raise _error(answer)
+        raise _refused(answer)
     cache = msal.SerializableTokenCache()
     app = _app(authority, cache, Session(patience=IN_A_PAGE))
     result = _translated(lambda: app.acquire_token_by_auth_code_flow(dict(flow), dict(answer)))
     if "error" in result:
-        raise _error(result)
+        raise _refused(result)
     claims = _checked_claims(result)
     return SignedIn(
         account_id=_account_id(result, claims),
@@ -113,14 +115,19 @@ class Tokens:
     def __repr__(self) -> str:
         return "<Tokens>"
 
-    def access_token(self, *, renew: bool = False) -> str:
-        """A token good for five minutes at least; with ``renew`` a new one. Raises any ``ProviderError``."""
+    def access_token(self, *, renew: bool = False, claims: str = "") -> str:
+        """A token good for five minutes at least; with ``renew`` a new one, which proves ``claims`` if it can.
+
+        Raises any ``ProviderError``.
+        """
         app = _app(self._authority, self._cache, self._session)
         account = next(iter(app.get_accounts()), None)
         if account is None:
             raise ReconnectNeeded("no account in the token cache")
         result = _translated(
-            lambda: app.acquire_token_silent_with_error(self._scopes, account=account, force_refresh=renew)
+            lambda: app.acquire_token_silent_with_error(
+                self._scopes, account=account, force_refresh=renew, claims_challenge=claims or None
+            )
         )
         if self._cache.has_state_changed:
             self._save(self._cache.serialize())
@@ -128,7 +135,7 @@ class Tokens:
         if result is None:
             raise ReconnectNeeded("no refresh token")
         if "error" in result:
-            raise _error(result)
+            raise _refused(result)
         return str(result["access_token"])
 
 
@@ -215,34 +222,36 @@ def _translated(call: Callable[[], T]) -> T:
         raise Unavailable(f"sign-in service: unreadable answer ({type(exc).__name__})") from None
 
 
-_APPROVAL = {65001, 90093, 90094, 90095, 90008, 900941}
-# Conditional Access and device rules.
-_BLOCKED = {53000, 53001, 53002, 53003, 530032, 50131, 50097}
-_OPERATOR_ERRORS = {"invalid_client", "unauthorized_client", "invalid_scope", "invalid_resource", "invalid_request"}
-_LATER_ERRORS = {"temporarily_unavailable", "server_error", "too_many_requests"}
 _CODE = re.compile(r"AADSTS(\d{4,8})")
+LONGEST_CLAIMS = 4000
 
 
-def _error(answer: Mapping[str, Any]) -> ProviderError:
-    """Entra's error as one of ours. ``error`` decides; the AADSTS number is a hint and a code for support.
-
-    Microsoft documents that numbers and texts may change (entra-docs, reference-error-codes).
-    """
-    error = str(answer.get("error", ""))
+def _refused(answer: Mapping[str, Any]) -> ProviderError:
+    """Entra's refusal as the error that ``problems`` knows for it."""
+    error, suberror = _word(answer.get("error")), _word(answer.get("suberror"))
     match = _CODE.search(str(answer.get("error_description", "")))
     number = int(match[1]) if match else 0
-    code = f"AADSTS{number}" if number else re.sub(r"[^a-z_]", "", error)[:30].upper()
-    if error in _LATER_ERRORS:
-        return RateLimited(error) if error == "too_many_requests" else Unavailable(f"sign-in service: {error}")
-    if number in _APPROVAL or answer.get("suberror") == "consent_required" or error == "consent_required":
-        return ApprovalNeeded(error, code=code)
-    if number in _BLOCKED:
-        return ReconnectNeeded(f"{error} {code}", code="BLOCKED")
-    if error == "access_denied":
-        return SignInCancelled(error, code=code)
-    if error in _OPERATOR_ERRORS:
-        return OperatorProblem(error, code=code)
-    return ReconnectNeeded(error, code=code)
+    claims = challenge(answer.get("claims"))
+    # A refusal that names what is to be proved wants the person, whatever else it says.
+    kind, code = problems.of_answer(error, suberror or ("basic_action" if claims else ""), number)
+    detail = f"{error} {suberror} {number or ''}".strip()
+    return kind(detail, code=code, claims=claims) if issubclass(kind, ReconnectNeeded) else kind(detail, code=code)
+
+
+def challenge(claims: object) -> str:
+    """A claims challenge as msal takes it, a JSON object; "" for anything else."""
+    text = str(claims or "")
+    try:
+        readable = len(text) <= LONGEST_CLAIMS and isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        readable = False
+    return text if readable else ""
+
+
+def _word(value: object) -> str:
+    """One of OAuth's words; what is none of its shape must not reach a log as it is."""
+    text = str(value or "")
+    return text if re.fullmatch(r"[a-z_]{1,60}", text) else "unreadable" if text else ""
 
 
 def _checked_claims(result: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,8 +1,12 @@
-"""The words for errors: what a user reads, and what to do next. Codes stay beside them, small, for support."""
+"""The one table of problems: how each is recognised, what happens next (its class), what the user reads and can do.
+
+Codes stay beside the words, small, for support. Of Entra's refusals ``error`` and ``suberror`` decide; the AADSTS
+number only refines, for Microsoft documents that numbers and texts may change (entra-docs, reference-error-codes).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Union
 
@@ -20,104 +24,386 @@ Words = Union[str, "_StrPromise"]
 
 @dataclass(frozen=True)
 class Problem:
-    """``text`` says what happened and what to do; ``reconnect`` whether signing in again helps."""
+    """What happened and what to do. ``reconnect``: signing in again helps; ``tile``: another door is the right one."""
 
     text: Words
     code: str
     reconnect: bool = False
+    tile: str = ""
 
 
-# What befell a connection that exists. A class without words of its own has its parent's.
-_CONNECTION: dict[type[ProviderError], tuple[Words, bool]] = {
-    errors.ProviderError: (
-        _("Something unexpected happened. We are looking into it; your meetings are kept and Sally tries again."),
-        False,
+@dataclass(frozen=True)
+class Row:
+    """One line of the table.
+
+    ``text`` is for a connection that exists, ``sign_in`` for a sign-in that ended with it, ``operator`` for those who
+    run Sally; where they are empty, those of the class count. An answer of Entra's belongs to the first row that names
+    its ``error`` (or names none) and either its number or its suberror (or neither). The code is the number where the
+    row names it, else the row's own.
+    """
+
+    kind: type[ProviderError]
+    text: Words = ""
+    sign_in: Words = ""
+    code: str = ""
+    tile: str = ""
+    errors: Collection[str] = ()
+    suberrors: Collection[str] = ()
+    numbers: Collection[int] = ()
+    operator: Words = ""
+
+    def concerns(self, error: str, suberror: str, number: int) -> bool:
+        if self.errors and error not in self.errors:
+            return False
+        if self.numbers or self.suberrors:
+            return number in self.numbers or suberror in self.suberrors
+        return bool(self.errors)
+
+
+_GRANT = ("invalid_grant", "interaction_required", "login_required", "consent_required")
+_CLIENT = (
+    "invalid_client",
+    "unauthorized_client",
+    "invalid_scope",
+    "invalid_resource",
+    "invalid_request",
+    "unsupported_grant_type",
+    "unsupported_response_type",
+)
+
+ROWS = (
+    # -- what passes by itself -----------------------------------------------------------------------------------
+    Row(errors.RateLimited, errors=("too_many_requests",), code="RATE"),
+    Row(errors.Unavailable, numbers=(90006, 90033, 50196), code="NET-1"),
+    Row(errors.Unavailable, errors=("temporarily_unavailable", "server_error"), code="NET-1"),
+    # -- the wrong kind of account -------------------------------------------------------------------------------
+    Row(
+        errors.WrongDoor,
+        _("This is a personal Microsoft account. Connect it with the tile for personal accounts."),
+        _("This is a personal Microsoft account. Nothing was connected; use the tile for personal accounts."),
+        tile="microsoft-personal",
+        code="DOOR-2",
+        numbers=(50020, 500200, 500208, 9002332),
     ),
-    errors.Temporary: (
-        _("Your calendar cannot be reached at the moment. Your meetings are kept; Sally tries again."),
-        False,
-    ),
-    errors.RateLimited: (_("Microsoft asks Sally to wait a little. Your meetings are kept; Sally tries again."), False),
-    errors.UnexpectedAnswer: (
-        _("Your calendar answers in a way Sally cannot read. We are looking into it; your meetings are kept."),
-        False,
-    ),
-    errors.ReconnectNeeded: (
-        _("Microsoft no longer lets Sally read this calendar. Sign in again; your meetings are kept."),
-        True,
-    ),
-    errors.PermissionMissing: (
-        _("Sally was not given the permission to read this calendar. Sign in again and accept all permissions."),
-        True,
-    ),
-    errors.ApprovalNeeded: (
-        _("Your organization has to approve Sally first. Ask an admin to sign in here once, then sign in again."),
-        True,
-    ),
-    errors.WrongDoor: (
+    Row(
+        errors.WrongDoor,
         _(
-            "This account has no mailbox in Microsoft 365. If your calendar is on your organization's own server or "
-            "belongs to a personal account, connect it with the other tiles when they open."
+            "This account has no mailbox in Microsoft 365. If your calendar is on your organization's own Exchange "
+            "server, connect it with the tile for Exchange On-Premise."
         ),
-        False,
+        _(
+            "This account has no mailbox in Microsoft 365. Nothing was connected; if your calendar is on your "
+            "organization's own Exchange server, use the tile for Exchange On-Premise."
+        ),
+        tile="exchange",
+        code="DOOR-1",
     ),
-    errors.OperatorProblem: (
-        _("Sally's administrator has to act: Microsoft refuses Sally's own key. You need not do anything."),
-        False,
+    # -- what the organization's admin has to do -----------------------------------------------------------------
+    Row(
+        errors.ApprovalNeeded,
+        _("Your request for approval was sent to your organization's admin. Sign in again once it is approved."),
+        _(
+            "Your request for approval was sent to your organization's admin. Nothing was connected yet; try again "
+            "once it is approved."
+        ),
+        code="APPROVAL-2",
+        numbers=(90095,),
     ),
+    Row(
+        errors.ApprovalNeeded,
+        code="APPROVAL",
+        errors=(*_GRANT, "access_denied"),
+        suberrors=("consent_required",),
+        numbers=(65001, 90008, 90093, 90094, 650056, 900941),
+    ),
+    Row(errors.ApprovalNeeded, code="APPROVAL", errors=("consent_required",)),
+    Row(
+        errors.ReconnectNeeded,
+        _(
+            "Your organization allows Sally only for chosen people. Ask its admin to assign Sally to you, then sign in "
+            "again; your meetings are kept."
+        ),
+        _(
+            "Your organization allows Sally only for chosen people. Nothing was connected; ask its admin to assign "
+            "Sally to you, then try again."
+        ),
+        code="ASSIGN",
+        numbers=(50105,),
+    ),
+    Row(
+        errors.ReconnectNeeded,
+        _(
+            "Your organization's rules block Sally's access to this calendar. Ask its admin, then sign in again; your "
+            "meetings are kept."
+        ),
+        _("Your organization's rules block this sign-in. Nothing was connected; ask your organization's admin."),
+        code="BLOCKED",
+        errors=(*_GRANT, "access_denied"),
+        suberrors=("message_only", "protection_policy_required", "device_authentication_failed"),
+        numbers=(53000, 53001, 53002, 53003, 530032, 50131, 50097),
+    ),
+    Row(
+        errors.ReconnectNeeded,
+        _(
+            "Microsoft says that this account is disabled or gone. Ask your organization's admin; your meetings are "
+            "kept."
+        ),
+        _(
+            "Microsoft says that this account is disabled or gone. Nothing was connected; ask your organization's "
+            "admin."
+        ),
+        code="DISABLED",
+        errors=_GRANT,
+        numbers=(50034, 50057, 51004),
+    ),
+    # -- what the person does by signing in again ----------------------------------------------------------------
+    Row(
+        errors.ReconnectNeeded,
+        _(
+            "Microsoft wants to be sure that it is you, for example with a second factor. Sign in again; your meetings "
+            "are kept."
+        ),
+        _(
+            "Microsoft wants to be sure that it is you, for example with a second factor. Nothing was connected; "
+            "please try again and confirm there."
+        ),
+        code="MFA",
+        errors=_GRANT,
+        suberrors=("basic_action", "additional_action"),
+        numbers=(50072, 50074, 50076, 50078, 50079, 50158),
+    ),
+    Row(
+        errors.ReconnectNeeded,
+        _(
+            "Your organization wants people to sign in again from time to time. Sign in again; your meetings are kept. "
+            "This will recur: its admin can exempt Sally."
+        ),
+        code="FREQUENCY",
+        errors=_GRANT,
+        numbers=(70043, 70044),
+    ),
+    Row(
+        errors.ReconnectNeeded,
+        _("The password was changed, or Sally's access was withdrawn. Sign in again; your meetings are kept."),
+        code="REVOKED",
+        errors=_GRANT,
+        suberrors=("user_password_expired",),
+        numbers=(50173, 70000, 50132, 50133),
+    ),
+    Row(
+        errors.ReconnectNeeded,
+        _("Sally's access has expired. Sign in again; your meetings are kept."),
+        code="EXPIRED",
+        errors=_GRANT,
+        suberrors=("token_expired", "bad_token"),
+        numbers=(70008, 700082, 700084),
+    ),
+    Row(errors.ReconnectNeeded, errors=_GRANT),
+    Row(errors.SignInCancelled, errors=("access_denied",)),
+    # -- what Sally's administrator has to do --------------------------------------------------------------------
+    Row(
+        errors.OperatorProblem,
+        _(
+            "Sally's administrator has to act: Microsoft does not know Sally in your organization (any more). You need "
+            "not do anything; your meetings are kept."
+        ),
+        _(
+            "Sally's administrator has to act: Microsoft does not know Sally in your organization. Nothing was "
+            "connected."
+        ),
+        code="UNKNOWN-APP",
+        errors=_CLIENT,
+        numbers=(90002, 500011, 650052, 700016),
+        operator=_(
+            "Microsoft does not find Sally's app registration, or not in an organization of its users. Restore it in "
+            "Entra, or correct MICROSOFT_CLIENT_ID and MICROSOFT_LOGIN_URL and restart web and worker. Connections "
+            "recover by themselves."
+        ),
+    ),
+    Row(
+        errors.OperatorProblem,
+        _(
+            "Sally's administrator has to act: Microsoft refuses Sally's own key. You need not do anything; your "
+            "meetings are kept."
+        ),
+        _("Sally's administrator has to act: Microsoft refuses Sally's own key. Nothing was connected."),
+        code="CLIENT-KEY",
+        errors=_CLIENT,
+        numbers=(70002, 700027, 7000215, 7000218, 7000222),
+        operator=_(
+            "Microsoft refuses Sally's client secret or certificate: it has expired, or is not the one of the app "
+            "registration. Make a new one in Entra (Certificates & secrets), put it into MICROSOFT_CLIENT_SECRET or "
+            "MICROSOFT_CLIENT_CERTIFICATE and restart web and worker. Connections recover by themselves."
+        ),
+    ),
+    Row(errors.OperatorProblem, errors=_CLIENT),
+    # -- what Graph and the database say; recognised where they are read -------------------------------------------
+    Row(
+        errors.UnexpectedAnswer,
+        sign_in=_(
+            "This account is a guest there, and its calendar is elsewhere. Sign in with the account's own organization."
+        ),
+        code="GUEST",
+    ),
+    Row(
+        errors.OperatorProblem,
+        _(
+            "Sally's administrator has to act: the key to what Sally stores about this connection is missing. You need "
+            "not do anything; your meetings are kept."
+        ),
+        code="KEYS",
+        operator=_(
+            "FIELD_KEYS lacks the key that sealed some stored secrets. Add it behind the first one and restart web and "
+            "worker; connections recover by themselves. If it is lost, those people have to connect again."
+        ),
+    ),
+    Row(
+        errors.OperatorProblem,
+        code="OPERATOR-0",
+        operator=_(
+            "MICROSOFT_CLIENT_ID and MICROSOFT_CLIENT_SECRET (or MICROSOFT_CLIENT_CERTIFICATE) are not set. The README "
+            "says how to register Sally with Microsoft."
+        ),
+    ),
+    Row(
+        errors.OperatorProblem,
+        code="OPERATOR-1",
+        operator=_(
+            "The file MICROSOFT_CLIENT_CERTIFICATE is no readable pair of private key and certificate (PEM, without a "
+            "password). Replace it and restart web and worker."
+        ),
+    ),
+    # -- the words of each class -----------------------------------------------------------------------------------
+    Row(
+        errors.ProviderError,
+        _("Something unexpected happened. We are looking into it; your meetings are kept and Sally tries again."),
+        _("Something unexpected happened at the sign-in. Nothing was connected; please try again."),
+    ),
+    Row(
+        errors.Temporary,
+        _("Your calendar cannot be reached at the moment. Your meetings are kept; Sally tries again."),
+        _("Microsoft's sign-in cannot be reached at the moment. Nothing was connected; try again later."),
+    ),
+    Row(errors.RateLimited, _("Microsoft asks Sally to wait a little. Your meetings are kept; Sally tries again.")),
+    Row(
+        errors.UnexpectedAnswer,
+        _("Your calendar answers in a way Sally cannot read. We are looking into it; your meetings are kept."),
+        _("Microsoft's answer could not be verified. Nothing was connected; please try again."),
+    ),
+    Row(
+        errors.ReconnectNeeded,
+        _("Microsoft no longer lets Sally read this calendar. Sign in again; your meetings are kept."),
+        _("Microsoft did not complete the sign-in. Nothing was connected; please try again."),
+    ),
+    Row(
+        errors.PermissionMissing,
+        _("Sally was not given the permission to read this calendar. Sign in again and accept all permissions."),
+        _(
+            "Sally was not given the permission to read the calendar. Nothing was connected; try again and accept all "
+            "permissions."
+        ),
+    ),
+    Row(
+        errors.ApprovalNeeded,
+        _("Your organization has to approve Sally first. Ask an admin to sign in here once, then sign in again."),
+        _(
+            "Your organization has to approve Sally first. Nothing was connected; ask an admin to sign in here once, "
+            "then try again."
+        ),
+    ),
+    Row(
+        errors.WrongDoor,
+        _("This calendar is of another kind than the tile it was connected with. Connect it with the right one."),
+        _("This calendar is of another kind. Nothing was connected; use the right tile."),
+    ),
+    Row(
+        errors.SignInCancelled,
+        sign_in=_(
+            "You declined at Microsoft, or went back from its page. Nothing was connected. If Microsoft asked for an "
+            "admin's approval, ask an admin of your organization to sign in here once; otherwise try again and accept."
+        ),
+    ),
+    Row(
+        errors.OperatorProblem,
+        _(
+            "Sally's administrator has to act: Microsoft does not accept how Sally is registered. You need not do "
+            "anything; your meetings are kept."
+        ),
+        _(
+            "Sally's administrator has to act: Microsoft does not accept how Sally is registered. Nothing was "
+            "connected."
+        ),
+        operator=_(
+            "Microsoft does not accept how Sally is registered. The code, and Sally's log, say what it refuses."
+        ),
+    ),
+)
+
+_BY_CODE: Mapping[str, Row] = {
+    **{f"AADSTS{number}": row for row in reversed(ROWS) for number in row.numbers},
+    **{row.code: row for row in reversed(ROWS) if row.code},
+}
+_BY_KIND: Mapping[type[ProviderError], Row] = {
+    row.kind: row for row in ROWS if not (row.code or row.errors or row.numbers)
 }
 
-# What ended a sign-in. Nothing was stored by it, and nothing tries again by itself.
-_SIGN_IN: dict[type[ProviderError], Words] = {
-    errors.ProviderError: _("Something unexpected happened at the sign-in. Nothing was connected; please try again."),
-    errors.Temporary: _("Microsoft's sign-in cannot be reached at the moment. Nothing was connected; try again later."),
-    errors.UnexpectedAnswer: _("Microsoft's answer could not be verified. Nothing was connected; please try again."),
-    errors.ReconnectNeeded: _("Microsoft did not complete the sign-in. Nothing was connected; please try again."),
-    errors.PermissionMissing: _(
-        "Sally was not given the permission to read the calendar. Nothing was connected; try again and accept all "
-        "permissions."
-    ),
-    errors.ApprovalNeeded: _(
-        "Your organization has to approve Sally first. Nothing was connected; ask an admin to sign in here once, then "
-        "try again."
-    ),
-    errors.SignInCancelled: _(
-        "You declined at Microsoft, or went back from its page. Nothing was connected. If Microsoft asked for an "
-        "admin's approval, ask an admin of your organization to sign in here once; otherwise try again and accept."
-    ),
-    errors.OperatorProblem: _(
-        "Sally's administrator has to act: Microsoft does not accept how Sally is registered. Nothing was connected."
-    ),
-}
-
-# By code, where the class alone would say something untrue.
-_SIGN_IN_CODES: Mapping[str, Words] = {
-    "GUEST": _(
-        "This account is a guest there, and its calendar is elsewhere. Sign in with the account's own organization."
-    ),
-    "BLOCKED": _("Your organization's rules block this sign-in. Nothing was connected; ask your organization's admin."),
-}
 SIGN_IN_USED_UP = _("This sign-in has expired, was already used, or belongs to somebody else. Please start again.")
 PAUSED = Problem(
     _("Sally's administrator has paused this calendar. Your meetings stay as they are; ask there."), "PAUSED"
+)
+DORMANT = Problem(
+    _("Paused, because you have not signed in to Sally for a long time. Sign in, and Sally reads this calendar again."),
+    "DORMANT",
+)
+DEACTIVATED = Problem(
+    _("Paused, because the account in Sally was deactivated. Sally reads this calendar again after the next sign-in."),
+    "DEACTIVATED",
 )
 LATE = Problem(
     _("Sally is late with this calendar. What you see is as of the last sync; it catches up by itself."), "LATE"
 )
 
 
+def of_answer(error: str, suberror: str, number: int) -> tuple[type[ProviderError], str]:
+    """The class and code of a refusal of Entra's. One that no row knows is unexpected: retried, and logged."""
+    row = next((row for row in ROWS if row.concerns(error, suberror, number)), Row(errors.UnexpectedAnswer))
+    code = f"AADSTS{number}" if number and (number in row.numbers or not row.code) else row.code
+    return row.kind, code or _plain(error)
+
+
 def of_connection(kind: str, code: str) -> Problem:
     """The words for the error that a connection's row keeps: its class's name and its code."""
-    for ancestor in errors.kinds().get(kind, ProviderError).__mro__:
-        if ancestor in _CONNECTION:
-            text, reconnect = _CONNECTION[ancestor]
-            return Problem(text, code, reconnect)
-    raise AssertionError("ProviderError has words")
+    found = errors.kinds().get(kind, ProviderError)
+    row = _row(found, code)
+    text = row.text or next(_BY_KIND[one].text for one in found.__mro__ if one in _BY_KIND and _BY_KIND[one].text)
+    reconnect = issubclass(found, errors.ReconnectNeeded) and not issubclass(found, errors.WrongDoor)
+    return Problem(text, code, reconnect, row.tile)
 
 
 def of_sign_in(error: ProviderError) -> Problem:
-    """The words for what ended a sign-in."""
-    if error.code in _SIGN_IN_CODES:
-        return Problem(_SIGN_IN_CODES[error.code], error.code)
-    text = next(_SIGN_IN[ancestor] for ancestor in type(error).__mro__ if ancestor in _SIGN_IN)
-    return Problem(text, error.code)
+    """The words for what ended a sign-in. Nothing was stored by it, and nothing tries again by itself."""
+    kind = type(error)
+    row = _row(kind, error.code)
+    text = row.sign_in or next(
+        _BY_KIND[one].sign_in for one in kind.__mro__ if one in _BY_KIND and _BY_KIND[one].sign_in
+    )
+    return Problem(text, error.code, tile=row.tile)
+
+
+def for_operator(code: str) -> Words:
+    """What whoever runs Sally does about it."""
+    return _row(errors.OperatorProblem, code).operator or _BY_KIND[errors.OperatorProblem].operator
+
+
+def is_own_fault(error: errors.OperatorProblem) -> bool:
+    """Whether it is surely Sally's registration or settings, and nothing that a person's own parameters can cause."""
+    return bool(_row(errors.OperatorProblem, error.code).operator)
+
+
+def _row(kind: type[ProviderError], code: str) -> Row:
+    row = _BY_CODE.get(code)
+    return row if row and row.kind is kind else Row(kind)
+
+
+def _plain(error: str) -> str:
+    return "".join(one for one in error if (one.islower() and one.isascii()) or one == "_")[:30].upper()

@@ -9,6 +9,7 @@ urlpatterns = [
     path("add/", views.add, name="add-calendar"),
     path("connect/<slug:key>/", views.connect, name="connect"),
     path("sign-in/<uuid:pk>/", views.leaving, name="leaving"),
+    path("sign-in/<uuid:pk>/other-account/", views.other_account, name="other-account"),
     path("microsoft/callback/", views.callback, name="microsoft-callback"),
     path("<uuid:pk>/", views.card, name="connection"),
     path("<uuid:pk>/sync/", views.sync_now, name="sync-now"),

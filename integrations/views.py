@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable
-from functools import wraps
-from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -21,25 +17,13 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from integrations import problems
-from integrations.errors import ProviderError
-from integrations.models import CalendarConnection, SignIn, SyncOption
+from integrations.errors import ProviderError, ReconnectNeeded
+from integrations.models import CalendarConnection, OperatorTrouble, OtherAccount, SignIn, SyncOption
 from integrations.providers import COMING, PROVIDERS
+from sally.access import for_person
 from sally.models import User
 
 logger = logging.getLogger(__name__)
-PersonView = Callable[..., HttpResponse]
-
-
-def for_person(view: PersonView) -> PersonView:
-    """Signed-in people only; the view gets the user as its second argument, typed."""
-
-    @login_required
-    @wraps(view)
-    def wrapped(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-        assert isinstance(request.user, User)  # noqa: S101 - login_required saw to it; this tells the type checker
-        return view(request, request.user, **kwargs)
-
-    return wrapped
 
 
 def _own(user: User, pk: uuid.UUID) -> CalendarConnection:
@@ -74,23 +58,29 @@ def card(request: HttpRequest, user: User, pk: uuid.UUID) -> HttpResponse:
 @require_safe
 @for_person
 def add(request: HttpRequest, user: User) -> HttpResponse:
-    return render(request, "integrations/add.html", {"providers": PROVIDERS.values(), "coming": COMING})
+    context = {"providers": PROVIDERS.values(), "coming": COMING, "troubled": OperatorTrouble.objects.exists()}
+    return render(request, "integrations/add.html", context)
 
 
 @require_POST
 @for_person
 def connect(request: HttpRequest, user: User, key: str) -> HttpResponse:
-    """Start a sign-in at the provider."""
+    """Start a sign-in at the provider; with a connection's id, one that mends it."""
     if key not in PROVIDERS:
         raise Http404
     known = request.POST.get("connection")
-    hint = _own(user, _uuid(known)).account_email if known else ""
+    return _begin(request, user, key, _own(user, _uuid(known)) if known else None)
+
+
+def _begin(
+    request: HttpRequest, user: User, key: str, connection: CalendarConnection | None, claims: str = ""
+) -> HttpResponse:
     redirect_uri = settings.PUBLIC_URL + reverse("microsoft-callback")
     try:
-        sign_in = SignIn.objects.begin(user, key, redirect_uri=redirect_uri, login_hint=hint)
+        sign_in = SignIn.objects.begin(user, key, redirect_uri=redirect_uri, connection=connection, claims=claims)
     except ProviderError as error:
         _say(request, error)
-        return redirect("integrations" if known else "add-calendar")
+        return redirect("integrations" if connection else "add-calendar")
     return redirect("leaving", pk=sign_in.pk)
 
 
@@ -116,13 +106,39 @@ def callback(request: HttpRequest, user: User) -> HttpResponse:
     if sign_in is None:
         messages.error(request, str(problems.SIGN_IN_USED_UP))
         return redirect("integrations")
+    challenged = sign_in.challenged
     try:
         connection = sign_in.finish(request.GET.dict())
+    except OtherAccount:
+        return redirect("other-account", pk=sign_in.pk)
     except ProviderError as error:
+        if isinstance(error, ReconnectNeeded) and error.claims and not challenged:
+            # Microsoft says what it wants proved: back there at once, with just that.
+            return _begin(request, user, sign_in.provider, sign_in.connection, error.claims)
         _say(request, error)
-        return redirect("add-calendar")
+        return redirect("integrations" if sign_in.connection else "add-calendar")
+    return _connected(request, connection)
+
+
+def _connected(request: HttpRequest, connection: CalendarConnection) -> HttpResponse:
     messages.success(request, _("%(account)s is connected.") % {"account": connection.account_email})
     return redirect("integrations" if connection.problem else "meetings")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@for_person
+def other_account(request: HttpRequest, user: User, pk: uuid.UUID) -> HttpResponse:
+    """Another account than the one to be mended signed in: connect it besides, or leave it."""
+    sign_in = get_object_or_404(SignIn.objects.select_related("connection"), pk=pk, user=user)
+    if sign_in.other_account is None:
+        messages.error(request, str(problems.SIGN_IN_USED_UP))
+        return redirect("integrations")
+    if request.method != "POST":
+        return render(request, "integrations/other_account.html", {"sign_in": sign_in})
+    if "leave" in request.POST:
+        sign_in.dismiss_other()
+        return redirect("integrations")
+    return _connected(request, sign_in.accept_other())
 
 
 @require_POST
@@ -192,7 +208,11 @@ def disconnect(request: HttpRequest, user: User, pk: uuid.UUID) -> HttpResponse:
 def _say(request: HttpRequest, error: ProviderError) -> None:
     problem = problems.of_sign_in(error)
     logger.warning("sign-in of user %s: %s: %s", request.user.pk, type(error).__name__, error)
-    messages.error(request, format_html('{} <span class="code">{}</span>', problem.text, problem.code))
+    text = format_html('{} <span class="code">{}</span>', problem.text, problem.code)
+    if problem.tile:
+        to_tile = f"{reverse('add-calendar')}#tile-{problem.tile}"
+        text = format_html('{} <a href="{}">{}</a>', text, to_tile, _("To the right tile"))
+    messages.error(request, text)
 
 
 def _uuid(text: str) -> uuid.UUID:

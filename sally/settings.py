@@ -130,6 +130,7 @@ TEMPLATES = [
                 "django.template.context_processors.i18n",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "integrations.banners.banners",
             ],
         },
     },
@@ -288,6 +289,7 @@ for _name, _path in (("CA_BUNDLE", CA_BUNDLE), ("MICROSOFT_CLIENT_CERTIFICATE", 
 SYNC_EVERY = _number("SYNC_EVERY", 5, 1, 1440)  # minutes
 SYNC_DAYS_BACK = _number("SYNC_DAYS_BACK", 1, 0, 365)
 SYNC_DAYS_AHEAD = _number("SYNC_DAYS_AHEAD", 90, 1, 365)
+DORMANT_DAYS = _number("DORMANT_DAYS", 90, 1, 3650)
 
 # --- Logging ---------------------------------------------------------------------------------------------------
 

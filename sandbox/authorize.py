@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from sandbox import people, tokens
 from sandbox.entra import EntraError, check_client_id, check_redirect_uri, check_tenant, trace_ids
-from sandbox.installation import installation
+from sandbox.installation import installation, switches
 from sandbox.models import Consent, Person
 from sandbox.scopes import SENTENCES, normalized
 
@@ -114,6 +114,13 @@ def _back_with_error(request: HttpRequest, asked: _Request, error: EntraError) -
     return _back(request, asked, fields)
 
 
+def _refusal_wanted() -> EntraError | None:
+    """What the control API wants every sign-in to end with."""
+    error, _, rest = switches().refuse_sign_in.partition(" ")
+    code, _, text = rest.partition(" ")
+    return EntraError(int(code), error, text) if error else None
+
+
 def _back_with_code(request: HttpRequest, asked: _Request, person: Person) -> HttpResponse:
     proof = (asked.challenge, asked.challenge_method)
     scopes = " ".join(asked.scopes)
@@ -174,7 +181,8 @@ def _next_page(request: HttpRequest, asked: _Request) -> HttpResponse:
         _remember_consent(person, asked)
     elif asked.prompt == "consent" or not _agreed(person, asked):
         return _ask_consent(request, asked, person)
-    return _back_with_code(request, asked, person)
+    refusal = _refusal_wanted()
+    return _back_with_error(request, asked, refusal) if refusal else _back_with_code(request, asked, person)
 
 
 @csrf_exempt

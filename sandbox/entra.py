@@ -19,13 +19,16 @@ ONLY_WORK_ACCOUNTS = "This version of the sandbox has only work and school accou
 class EntraError(Exception):
     """A refusal with its AADSTS number; ``error`` is the OAuth word for it."""
 
-    def __init__(self, code: int, error: str, text: str, status: int = 400, suberror: str = "") -> None:
+    def __init__(
+        self, code: int, error: str, text: str, status: int = 400, suberror: str = "", claims: str = ""
+    ) -> None:
         super().__init__(text)
         self.code = code
         self.error = error
         self.text = text
         self.status = status
         self.suberror = suberror
+        self.claims = claims
 
     def description(self, ids: "TraceIds") -> str:
         return (
@@ -61,6 +64,8 @@ def as_json(error: EntraError, client_request_id: str) -> JsonResponse:
     }
     if error.suberror:
         body["suberror"] = error.suberror
+    if error.claims:
+        body["claims"] = error.claims
     return JsonResponse(body, status=error.status)
 
 

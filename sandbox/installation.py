@@ -30,6 +30,7 @@ class Switches:
     access_token_seconds: int = 3599
     one_time_refresh_tokens: bool = False
     rotate_refresh_tokens: bool = True
+    refuse_sign_in: str = ""  # "access_denied 90094 The words": what comes back instead of a code
 
 
 @dataclass

@@ -40,6 +40,8 @@ _DEAD_TEXTS = {
     65001: "The user or administrator has not consented to use the application.",
 }
 _SUBERRORS = {50076: "basic_action", 53003: "message_only", 65001: "consent_required", 50057: ""}
+# What is to be proved, as Entra words it (entra-docs, claims-challenge.md).
+_CLAIMS = {50076: '{"access_token":{"capolids":{"essential":true,"values":["5c1ea7ba-0000-4000-8000-000000000001"]}}}'}
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ class _Grant:
 
 def _dead(code: int) -> EntraError:
     text = _DEAD_TEXTS.get(code, "The provided grant is no longer valid.")
-    return EntraError(code, "invalid_grant", text, suberror=_SUBERRORS.get(code, "bad_token"))
+    suberror, claims = _SUBERRORS.get(code, "bad_token"), _CLAIMS.get(code, "")
+    return EntraError(code, "invalid_grant", text, suberror=suberror, claims=claims)
 
 
 def _basic_credentials(header: str) -> tuple[str, str]:

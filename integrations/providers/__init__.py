@@ -37,9 +37,9 @@ class Provider(Protocol):
     logo: str
     button: str
     sign_in: Words
-    tile_id: str
+    name_id: str
 
-    def begin(self, *, redirect_uri: str, state: str, login_hint: str) -> dict[str, Any]: ...
+    def begin(self, *, redirect_uri: str, state: str, login_hint: str = "", claims: str = "") -> dict[str, Any]: ...
 
     def finish(self, flow: Mapping[str, Any], answer: Mapping[str, str]) -> SignedIn: ...
 
@@ -50,6 +50,7 @@ class Provider(Protocol):
 class ComingTile:
     """A door that the next version opens: shown, not clickable."""
 
+    key: str
     name: Words
     hint: Words
     logo: str
@@ -59,11 +60,13 @@ PROVIDERS: dict[str, Provider] = {provider.key: provider for provider in (micros
 
 COMING = (
     ComingTile(
+        "microsoft-personal",
         _("Outlook Calendar (Personal Microsoft Account / Exchange Online)"),
         _("Outlook.com, Hotmail or Live account"),
         "integrations/_microsoft_logo.html",
     ),
     ComingTile(
+        "exchange",
         _("Outlook Calendar (Exchange On-Premise)"),
         _("Your organization's own Exchange server"),
         "integrations/_server_logo.html",

@@ -6,9 +6,11 @@ Facts about Graph are from its documentation (https://learn.microsoft.com/graph/
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import hashlib
 import marshal
+import re
 import zoneinfo
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -80,11 +82,16 @@ class Microsoft:
         self.logo = "integrations/_microsoft_logo.html"
         self.button = "integrations/_microsoft_button.html"
         self.sign_in: Words = _("Sign in with Microsoft")
-        self.tile_id = f"tile-{key}"
+        self.name_id = f"name-of-{key}"
 
-    def begin(self, *, redirect_uri: str, state: str, login_hint: str) -> dict[str, Any]:
+    def begin(self, *, redirect_uri: str, state: str, login_hint: str = "", claims: str = "") -> dict[str, Any]:
         return oauth.begin(
-            self.scopes, authority=self.authority, redirect_uri=redirect_uri, state=state, login_hint=login_hint
+            self.scopes,
+            authority=self.authority,
+            redirect_uri=redirect_uri,
+            state=state,
+            login_hint=login_hint,
+            claims=claims,
         )
 
     def finish(self, flow: Mapping[str, Any], answer: Mapping[str, str]) -> oauth.SignedIn:
@@ -149,15 +156,15 @@ class GraphReader:
     def __authorized(
         self, method: str, url: str, headers: Mapping[str, str] | None = None, **rest: Any
     ) -> requests.Response:
-        """Ask with the token at hand; a token that was withdrawn early is renewed once."""
+        """Ask with the token at hand; one that was withdrawn early is renewed once, with the claims that are wanted."""
 
         def ask(token: str) -> requests.Response:
             signed = {**(headers or {}), "Authorization": f"Bearer {token}"}
             return send(self.__session, method, url, headers=signed, **rest)
 
         response = ask(self.__token())
-        if response.status_code == 401 and "claims=" not in response.headers.get("WWW-Authenticate", ""):
-            response = ask(self.__token(renew=True))
+        if response.status_code == 401:
+            response = ask(self.__token(renew=True, claims=_challenge(response)))
         return response
 
 
@@ -257,7 +264,7 @@ def _content(response: requests.Response, missing: Any = None) -> Any:
         content: Any = response.json()
     except (ValueError, RecursionError):
         if response.status_code == 401:
-            raise _refusal(401, {}) from None
+            raise _refusal(401, {}, _challenge(response)) from None
         raise Unavailable(f"Graph: {response.status_code} without JSON") from None
     if not isinstance(content, Mapping):
         raise UnexpectedAnswer("Graph: the answer is no object")
@@ -265,7 +272,19 @@ def _content(response: requests.Response, missing: Any = None) -> Any:
         return content
     if missing is not None and _is_missing(response.status_code, content):
         return missing
-    raise _refusal(response.status_code, content)
+    raise _refusal(response.status_code, content, _challenge(response))
+
+
+def _challenge(response: requests.Response) -> str:
+    """The claims that Graph wants proved, "" where it names none.
+
+    They stand base64-encoded in WWW-Authenticate (https://learn.microsoft.com/entra/identity-platform/claims-challenge).
+    """
+    found = _CLAIMS.search(response.headers.get("WWW-Authenticate", ""))
+    try:
+        return oauth.challenge(base64.b64decode(found[1] + "=" * (-len(found[1]) % 4)).decode()) if found else ""
+    except ValueError:
+        return ""
 
 
 def _error_code(content: Mapping[str, Any]) -> str:
@@ -277,15 +296,16 @@ def _is_missing(status: int, content: Mapping[str, Any]) -> bool:
     return status == 404 and _error_code(content) in ("ErrorItemNotFound", "itemNotFound", "ResourceNotFound")
 
 
+_CLAIMS = re.compile(r'claims="([\w+/=-]{1,6000})"', re.ASCII)
 _NO_MAILBOX = {"mailboxnotenabledforrestapi", "mailboxnotsupportedforrestapi", "resourcenotfound"}
 
 
-def _refusal(status: int, content: Mapping[str, Any]) -> Exception:
+def _refusal(status: int, content: Mapping[str, Any], claims: str = "") -> Exception:
     """Graph's 4xx as one of ours."""
     code = _error_code(content)
     detail = f"Graph: {status} {code}"
     if status == 401:
-        return ReconnectNeeded(detail, code="GRAPH-401")
+        return ReconnectNeeded(detail, code="MFA" if claims else "GRAPH-401", claims=claims)
     if code.lower() in _NO_MAILBOX:
         return WrongDoor(detail, code="DOOR-1")
     if status == 403:

@@ -98,8 +98,11 @@ class TestSchedules:
         register_schedules(None)
         assert [
             (one.name, one.func, one.schedule_type, one.minutes, one.repeats, one.next_run)
-            for one in Schedule.objects.all()
-        ] == [("dispatch due connections", "calendars.tasks.dispatch_due", Schedule.MINUTES, 1, -1, soon)]
+            for one in Schedule.objects.order_by("name")
+        ] == [
+            ("dispatch due connections", "calendars.tasks.dispatch_due", Schedule.MINUTES, 1, -1, soon),
+            ("look after connections", "calendars.tasks.look_after", Schedule.MINUTES, 1, -1, soon),
+        ]
 
     @pytest.mark.django_db
     def test_those_that_are_no_longer_ours_go(self) -> None:

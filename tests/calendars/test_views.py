@@ -511,10 +511,10 @@ class TestAMeeting:
             client.force_login(user)
             assert client.get(f"/meetings/{one.pk}/").status_code == 404
 
-    def test_it_takes_four_statements(
+    def test_it_takes_five_statements(
         self, as_alice: Client, one: Meeting, django_assert_max_num_queries: DjangoAssertNumQueries
     ) -> None:
-        with django_assert_max_num_queries(4):  # session, user, meeting with its connection, history
+        with django_assert_max_num_queries(5):  # session, user, meeting with its connection, history, banner
             self.page(as_alice, one)
 
     @pytest.mark.parametrize("pk", ["0", "99999999999999999999999", "x"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from datetime import UTC, date, datetime
 from typing import Any
@@ -191,19 +192,24 @@ def test_a_token_refused_twice_means_reconnect(microsoft: Sandbox, ines: Calenda
     assert len(graph_requests(microsoft)) == 2
 
 
-def test_a_claims_challenge_is_not_answered_with_the_same_grant(microsoft: Sandbox, ines: CalendarConnection) -> None:
+def test_a_claims_challenge_is_answered_with_a_new_token_once_and_then_goes_to_the_person(
+    microsoft: Sandbox, ines: CalendarConnection
+) -> None:
+    claims = '{"access_token":{"acrs":{"essential":true,"value":"c1"}}}'
+    challenge = base64.b64encode(claims.encode()).decode()
     fault = {
         "path": "/calendarView",
         "status": 401,
-        "headers": {"WWW-Authenticate": 'Bearer error="insufficient_claims", claims="eyJ9"'},
+        "headers": {"WWW-Authenticate": f'Bearer error="insufficient_claims", claims="{challenge}"'},
         "body": "{}",
         "times": None,
     }
     microsoft.control("POST", "faults", json=fault)
     microsoft.control("DELETE", "log")
-    with pytest.raises(ReconnectNeeded):
+    with pytest.raises(ReconnectNeeded) as caught:
         open_calendar(ines).events(WINDOW)
-    assert len(graph_requests(microsoft)) == 1
+    assert caught.value.claims == claims
+    assert len(graph_requests(microsoft)) == 2
 
 
 def test_a_next_page_at_another_host_is_not_followed(microsoft: Sandbox, ines: CalendarConnection) -> None:

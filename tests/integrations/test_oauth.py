@@ -207,22 +207,24 @@ ANSWERS: list[tuple[dict[str, Any], type[ProviderError], str]] = [
      ApprovalNeeded, "AADSTS65001"),
     ({"error": "access_denied", "error_description": "AADSTS65004: declined"}, SignInCancelled, "AADSTS65004"),
     ({"error": "access_denied", "error_description": "AADSTS90094: admin"}, ApprovalNeeded, "AADSTS90094"),
-    ({"error": "access_denied", "error_description": "AADSTS53003: blocked"}, ReconnectNeeded, "BLOCKED"),
-    ({"error": "invalid_grant", "error_description": "AADSTS53000: device"}, ReconnectNeeded, "BLOCKED"),
-    ({"error": "consent_required"}, ApprovalNeeded, "CONSENT_REQUIRED"),
+    ({"error": "access_denied", "error_description": "AADSTS53003: blocked"}, ReconnectNeeded, "AADSTS53003"),
+    ({"error": "invalid_grant", "error_description": "AADSTS53000: device"}, ReconnectNeeded, "AADSTS53000"),
+    ({"error": "consent_required"}, ApprovalNeeded, "APPROVAL"),
     ({"error": "invalid_client", "error_description": "AADSTS7000222: expired"}, OperatorProblem, "AADSTS7000222"),
     ({"error": "unauthorized_client", "error_description": "AADSTS700016: app"}, OperatorProblem, "AADSTS700016"),
     ({"error": "temporarily_unavailable"}, Unavailable, "NET-1"),
     ({"error": "server_error"}, Unavailable, "NET-1"),
     ({"error": "too_many_requests"}, RateLimited, "RATE"),
-    ({"error": "something_new", "error_description": "<script>"}, ReconnectNeeded, "SOMETHING_NEW"),
-    ({"error": "<b>x</b>" * 50}, ReconnectNeeded, "BXBBXBBXBBXBBXBBXBBXBBXBBXBBXB"),
+    ({"error": "something_new", "error_description": "<script>"}, UnexpectedAnswer, "SOMETHING_NEW"),
+    ({"error": "<b>x</b>" * 50}, UnexpectedAnswer, "UNREADABLE"),
+    ({"error": "line\nbreak"}, UnexpectedAnswer, "UNREADABLE"),
+    ({}, UnexpectedAnswer, "ANSWER"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("answer", "error", "code"), ANSWERS)
 def test_entras_errors_become_what_happens_next(answer: dict[str, Any], error: type[ProviderError], code: str) -> None:
-    found = oauth._error(answer)
+    found = oauth._refused(answer)
     assert (type(found), found.code) == (error, code)
 
 

@@ -257,7 +257,7 @@ class TestTheList:
             status=Status.NEEDS_ATTENTION, last_error="AADSTS50173", last_error_kind="ReconnectNeeded"
         )
         page = as_alice.get(BASE).content.decode()
-        assert "Microsoft no longer lets Sally read this calendar." in page
+        assert "Sally&#x27;s access was withdrawn. Sign in again; your meetings are kept." in page
         assert "AADSTS50173" in page
         assert "Sign in with Microsoft" in page
 

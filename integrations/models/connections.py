@@ -1,4 +1,4 @@
-"""Connections to calendars: whose, how they fare and when they are next read; their secrets; sign-ins under way."""
+"""Connections to calendars: whose, how they fare and when they are next read."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import enum
 import hashlib
 import logging
 import random
-import secrets
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +28,8 @@ from integrations.errors import (
     ReconnectNeeded,
     Temporary,
 )
-from integrations.fields import EncryptedJSONField, seal
+from integrations.models.sealed import ConnectionSecret, LeaseLost
+from integrations.models.troubles import OperatorTrouble
 from integrations.providers import PROVIDERS, Provider
 from sally.models import User
 
@@ -51,11 +51,9 @@ FAILURES_SHOWN = 3
 FAR_OFF = timedelta(minutes=15)
 # So long after its time a connection waits only if the background work is behind, or does not run.
 LATE_AFTER = timedelta(minutes=10)
-SIGN_IN_LASTS = timedelta(minutes=15)
-
-
-class LeaseLost(Exception):
-    """Another worker has the connection now, or it is gone; whatever this one found out must not be written."""
+# A calendar that was not seen for so much longer than a sync takes to come round: the person is told what was missed.
+UNSEEN_AFTER = timedelta(minutes=30)
+UNSEEN_TOLD_FOR = timedelta(days=3)
 
 
 class SyncOption(enum.StrEnum):
@@ -129,11 +127,36 @@ class ConnectionQuerySet(models.QuerySet["CalendarConnection"]):
                 },
             )
             ConnectionSecret.objects.replace(connection, {"cache": account.cache})
-            if connection.status != CalendarConnection.Status.PAUSED:
+            if connection.pause_reason != CalendarConnection.Pause.ADMIN:
                 connection.restart()
             else:  # an admin's pause is the admin's to end
-                self.filter(pk=connection.pk).update(last_error="", last_error_kind="")
+                self.filter(pk=connection.pk).update(last_error="", last_error_kind="", claims="")
+            OperatorTrouble.objects.solved(self.troubled_codes())
         return connection
+
+    def troubled_codes(self) -> list[str]:
+        """The codes of what only the operator can mend and connections still wait for."""
+        return list(self.waiting_for_operator().values_list("last_error", flat=True).distinct().order_by())
+
+    def waiting_for_operator(self) -> ConnectionQuerySet:
+        return self.filter(last_error_kind=OperatorProblem.__name__, status__in=CalendarConnection.AT_WORK)
+
+    def needing_attention(self) -> ConnectionQuerySet:
+        return self.filter(status=CalendarConnection.Status.NEEDS_ATTENTION)
+
+    def rest_unused(self, now: datetime) -> int:
+        """Pause those whose owner is deactivated or has not signed in for ``DORMANT_DAYS``; how many."""
+        long_ago = now - timedelta(days=settings.DORMANT_DAYS)
+        at_work = self.filter(status__in=CalendarConnection.AT_WORK)
+        dormant = Q(owner__last_login__lt=long_ago) | Q(owner__last_login=None, owner__date_joined__lt=long_ago)
+        return at_work.filter(owner__is_active=False).update(
+            **CalendarConnection.resting(CalendarConnection.Pause.DEACTIVATED)
+        ) + at_work.filter(dormant).update(**CalendarConnection.resting(CalendarConnection.Pause.DORMANT))
+
+    def wake_unused(self, owner: User) -> None:
+        """The owner is back: what rested for their absence goes on."""
+        for connection in self.filter(owner=owner, pause_reason__in=CalendarConnection.ABSENT):
+            connection.resume()
 
 
 class CalendarConnection(models.Model):
@@ -145,8 +168,14 @@ class CalendarConnection(models.Model):
         NEEDS_ATTENTION = "needs_attention", _("Needs attention")
         PAUSED = "paused", _("Paused")
 
+    class Pause(models.TextChoices):
+        ADMIN = "admin", _("by an admin")
+        DORMANT = "dormant", _("its owner has not signed in for long")
+        DEACTIVATED = "deactivated", _("its owner is deactivated")
+
     # The others rest until somebody acts.
     AT_WORK = (Status.CONNECTING, Status.CONNECTED)
+    ABSENT = (Pause.DORMANT, Pause.DEACTIVATED)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(User, models.CASCADE, verbose_name=_("owner"), related_name="+")
@@ -160,12 +189,21 @@ class CalendarConnection(models.Model):
     sync_only_online = models.BooleanField(_("Sync only online meetings"), default=False)
 
     status = models.CharField(_("state"), max_length=20, choices=Status.choices, default=Status.CONNECTING)
+    pause_reason = models.CharField(_("paused"), max_length=20, choices=Pause.choices, blank=True)
     next_sync_at = models.DateTimeField(_("next sync"), null=True, blank=True)
     not_before = models.DateTimeField(_("not before"), null=True, blank=True)  # the provider asked for patience
     last_synced_at = models.DateTimeField(_("last sync"), null=True, blank=True)
     last_error = models.CharField(_("last error"), max_length=60, blank=True)
     last_error_kind = models.CharField(max_length=40, blank=True, editable=False)
     last_error_at = models.DateTimeField(_("last error at"), null=True, blank=True)
+    # What the provider wants proved at the next sign-in: a claims challenge, as JSON.
+    claims = models.TextField(blank=True, editable=False)
+    # When the owner was told by mail of the state it is in; empty while they were not.
+    told_at = models.DateTimeField(_("owner told at"), null=True, blank=True)
+    # When the provider last showed the calendar, changed or not, and the last long time in which it did not.
+    last_seen_at = models.DateTimeField(null=True, blank=True, editable=False)
+    unseen_from = models.DateTimeField(null=True, blank=True, editable=False)
+    unseen_until = models.DateTimeField(null=True, blank=True, editable=False)
     failures = models.PositiveIntegerField(_("failures in a row"), default=0)
     attempts = models.PositiveIntegerField(_("attempts since the last answer"), default=0)
     lease_until = models.DateTimeField(null=True, blank=True, editable=False)
@@ -221,14 +259,15 @@ class CalendarConnection(models.Model):
         """Changes when what pages show of it changes, so that they need not be drawn again otherwise."""
         shown = (self.status, self.syncing, self.problem and self.problem.code, self.last_synced_at, self.next_sync_at)
         counts = (self.meeting_count, self.private_left_out, self.offline_left_out, self.unreadable_count)
-        own = (self.account_name, self.account_email, self.sync_private, self.sync_only_online)
-        return _digest(repr((*shown, *counts, *own)))[:16]
+        own = (self.account_name, self.account_email, self.sync_private, self.sync_only_online, self.unseen)
+        return hashlib.sha256(repr((*shown, *counts, *own)).encode()).hexdigest()[:16]
 
     @property
     def problem(self) -> problems.Problem | None:
         """What the user should read about the last error, if anything."""
         if self.status == self.Status.PAUSED:
-            return problems.PAUSED
+            absent = {self.Pause.DORMANT: problems.DORMANT, self.Pause.DEACTIVATED: problems.DEACTIVATED}
+            return absent.get(self.Pause(self.pause_reason), problems.PAUSED) if self.pause_reason else problems.PAUSED
         now = timezone.now()
         far_off = bool(self.failures and self.next_sync_at and self.next_sync_at - now > FAR_OFF)
         shown = self.status == self.Status.NEEDS_ATTENTION or self.failures >= FAILURES_SHOWN or far_off
@@ -238,6 +277,13 @@ class CalendarConnection(models.Model):
             return problems.of_connection(InternalError.__name__, InternalError.code)
         late = self.next_sync_at is not None and now - self.next_sync_at > LATE_AFTER
         return problems.LATE if late else None
+
+    @property
+    def unseen(self) -> tuple[datetime, datetime] | None:
+        """The last long time in which Sally could not see the calendar, for some days after it ended."""
+        if not (self.unseen_from and self.unseen_until) or timezone.now() - self.unseen_until > UNSEEN_TOLD_FOR:
+            return None
+        return self.unseen_from, self.unseen_until
 
     # -- what makes it sync ---------------------------------------------------------------------------------------
 
@@ -277,27 +323,33 @@ class CalendarConnection(models.Model):
 
     def restart(self) -> None:
         """Back to work, with nothing held against it."""
-        synced = self.last_synced_at is not None
-        self.status = self.Status.CONNECTED if synced else self.Status.CONNECTING
-        self.failures, self.attempts, self.last_error, self.last_error_kind = 0, 0, "", ""
-        CalendarConnection.objects.filter(pk=self.pk).update(
-            status=self.status, failures=0, attempts=0, last_error="", last_error_kind=""
-        )
+        self.status = self.Status.CONNECTED if self.last_synced_at else self.Status.CONNECTING
+        cleared: dict[str, Any] = dict.fromkeys(("last_error", "last_error_kind", "claims", "pause_reason"), "")
+        cleared |= {"failures": 0, "attempts": 0, "told_at": None}
+        for name, value in cleared.items():
+            setattr(self, name, value)
+        CalendarConnection.objects.filter(pk=self.pk).update(status=self.status, **cleared)
         self.request_sync()
 
     def resume(self) -> None:
         """End a pause. What needed its owner's attention before still does: a refused secret is not tried again."""
         if issubclass(errors.kinds().get(self.last_error_kind, ProviderError), ReconnectNeeded):
-            CalendarConnection.objects.filter(pk=self.pk).update(status=self.Status.NEEDS_ATTENTION)
+            own = CalendarConnection.objects.filter(pk=self.pk)
+            own.update(status=self.Status.NEEDS_ATTENTION, pause_reason="")
         else:
             self.restart()
 
-    def pause(self) -> None:
-        """Rest until ``restart``; a sync that runs loses its lease, and with it its right to write."""
-        self.status, self.next_sync_at = self.Status.PAUSED, None
-        CalendarConnection.objects.filter(pk=self.pk).update(
-            status=self.status, next_sync_at=None, lease_token=None, lease_until=None
-        )
+    def pause(self, reason: str = Pause.ADMIN) -> None:
+        """Rest until ``resume``; a sync that runs loses its lease, and with it its right to write."""
+        rest = self.resting(reason)
+        for name, value in rest.items():
+            setattr(self, name, value)
+        CalendarConnection.objects.filter(pk=self.pk).update(**rest)
+
+    @classmethod
+    def resting(cls, reason: str) -> dict[str, Any]:
+        rest = dict.fromkeys(("next_sync_at", "lease_token", "lease_until", "told_at"))
+        return {**rest, "status": cls.Status.PAUSED, "pause_reason": reason}
 
     def disconnect(self) -> dict[str, int]:
         """Delete the connection, its secret and all that hangs on it; returns what was deleted, by name."""
@@ -341,6 +393,7 @@ class CalendarConnection(models.Model):
         once, for it is not finished. ``despite``: the meetings were read, but an error kept from finishing them.
         """
         changes: dict[str, Any] = {**counts, "last_synced_at": started, "cursor": cursor, "emptied_at": None}
+        changes |= self._seen(started)
         if meetings_changed:
             changes["meetings_changed_at"] = started
         if despite:
@@ -352,7 +405,14 @@ class CalendarConnection(models.Model):
 
     def record_unchanged(self, token: uuid.UUID, *, started: datetime, now: datetime, cursor: str) -> None:
         """The provider says that nothing changed since the last complete read. Raises ``LeaseLost``."""
-        self._record_health(token, started, now, cursor=cursor)
+        self._record_health(token, started, now, cursor=cursor, **self._seen(started))
+
+    def _seen(self, started: datetime) -> dict[str, Any]:
+        """The calendar shows itself again; a long time without it is kept for the person to read."""
+        seen: dict[str, Any] = {"last_seen_at": started}
+        if self.last_seen_at and started - self.last_seen_at > UNSEEN_AFTER + timedelta(minutes=settings.SYNC_EVERY):
+            seen |= {"unseen_from": self.last_seen_at, "unseen_until": started}
+        return seen
 
     def _record_health(self, token: uuid.UUID, started: datetime, now: datetime, **changes: Any) -> None:
         # A wish for another sync that came while this one ran is still open; an old pause is none.
@@ -366,6 +426,15 @@ class CalendarConnection(models.Model):
             "last_error_kind": "",
         }
         self._record(token, **health | changes)
+        if self.failures:
+            self._recovered(now)
+
+    def _recovered(self, now: datetime) -> None:
+        """What only the operator could mend may be over; then the others need not wait for their next try."""
+        everybody = CalendarConnection.objects.all()
+        if self.last_error_kind == OperatorProblem.__name__:
+            everybody.waiting_for_operator().filter(next_sync_at__gt=now, not_before=None).update(next_sync_at=now)
+        OperatorTrouble.objects.solved(everybody.troubled_codes())
 
     def record_emptied(self, token: uuid.UUID, now: datetime, look_again: datetime) -> None:
         """The calendar looks empty all of a sudden: believe nothing yet, look again."""
@@ -374,6 +443,8 @@ class CalendarConnection(models.Model):
     def record_failure(self, token: uuid.UUID, error: ProviderError, now: datetime) -> None:
         """Let the error's class decide the state and the next try. Raises ``LeaseLost``."""
         self._record(token, **self._failure(error, now))
+        if isinstance(error, OperatorProblem):
+            OperatorTrouble.objects.notice(error, now)
 
     def _failure(self, error: ProviderError, now: datetime) -> dict[str, Any]:
         changes: dict[str, Any] = {
@@ -383,7 +454,7 @@ class CalendarConnection(models.Model):
             "last_error_at": now,
         }
         if isinstance(error, ReconnectNeeded):
-            changes |= {"status": self.Status.NEEDS_ATTENTION, "next_sync_at": None}
+            changes |= {"status": self.Status.NEEDS_ATTENTION, "next_sync_at": None, "claims": error.claims}
         elif isinstance(error, OperatorProblem):
             changes |= {"next_sync_at": now + OPERATOR_PAUSE}
         elif isinstance(error, CursorExpired) and self.failures == 0:
@@ -408,101 +479,3 @@ def _interval() -> timedelta:
 def _pause(failures: int) -> timedelta:
     doubled = min(FIRST_PAUSE * (1 << min(failures - 1, 10)), LONGEST_PAUSE)
     return doubled * random.uniform(0.8, 1.2)  # noqa: S311 - not a secret
-
-
-class SecretQuerySet(models.QuerySet["ConnectionSecret"]):
-    def replace(self, connection: CalendarConnection, payload: Mapping[str, Any]) -> None:
-        """A new secret in place of any old one; whoever still holds the old one can no longer save it."""
-        generation = (self.filter(pk=connection.pk).values_list("generation", flat=True).first() or 0) + 1
-        self.update_or_create(connection=connection, defaults={"payload": dict(payload), "generation": generation})
-
-
-class ConnectionSecret(models.Model):
-    """What opens the account: msal's token cache. In a row of its own, so that no list of connections loads it."""
-
-    connection = models.OneToOneField(CalendarConnection, models.CASCADE, primary_key=True, related_name="secret")
-    payload = EncryptedJSONField()
-    generation = models.PositiveIntegerField(default=1)
-
-    objects = SecretQuerySet.as_manager()
-
-    def __str__(self) -> str:
-        return f"secret of {self.pk}"
-
-    def keep(self, payload: Mapping[str, Any]) -> None:
-        """Save a rotated token, unless a reconnect has put a newer secret here. Raises ``LeaseLost``."""
-        mine = ConnectionSecret.objects.filter(pk=self.pk, generation=self.generation)
-        if not mine.update(payload=seal(dict(payload), self.pk)):
-            raise LeaseLost
-        self.payload = dict(payload)
-
-
-class SignInQuerySet(models.QuerySet["SignIn"]):
-    def begin(self, user: User, provider: str, *, redirect_uri: str, login_hint: str = "") -> SignIn:
-        """Start a sign-in at the provider. Raises ``ProviderError``; then nothing is stored."""
-        now = timezone.now()
-        state = secrets.token_urlsafe(32)
-        flow = PROVIDERS[provider].begin(redirect_uri=redirect_uri, state=state, login_hint=login_hint)
-        self.filter(user=user, expires_at__lt=now).delete()
-        return self.create(
-            user=user, provider=provider, state_digest=_digest(state), flow=flow, expires_at=now + SIGN_IN_LASTS
-        )
-
-    def take(self, user: User, state: str) -> SignIn | None:
-        """The person's own open sign-in with this state, which is thereby used up; else None."""
-        now = timezone.now()
-        open_ones = self.filter(user=user, state_digest=_digest(state), used_at=None, expires_at__gt=now)
-        sign_in = open_ones.first()
-        if sign_in is None or not open_ones.update(used_at=now):
-            return None
-        return sign_in
-
-
-class SignIn(models.Model):
-    """A sign-in under way: what must come back from the provider, for whom, once."""
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    user = models.ForeignKey(User, models.CASCADE, related_name="+")
-    provider = models.CharField(max_length=30)
-    state_digest = models.CharField(max_length=64, unique=True)
-    flow = EncryptedJSONField()
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-    expires_at = models.DateTimeField()
-    used_at = models.DateTimeField(null=True, blank=True)
-    outcome = models.CharField(max_length=60, blank=True)
-
-    objects = SignInQuerySet.as_manager()
-
-    def __str__(self) -> str:
-        return f"sign-in {self.pk}"
-
-    @property
-    def is_open(self) -> bool:
-        return self.used_at is None and self.expires_at > timezone.now()
-
-    @property
-    def address(self) -> str:
-        """Where the person goes now."""
-        return str(self.flow["auth_uri"])
-
-    def finish(self, answer: Mapping[str, str]) -> CalendarConnection:
-        """Redeem the provider's answer and connect. Raises ``ProviderError``; then no connection is stored."""
-        try:
-            account = PROVIDERS[self.provider].finish(self.flow, answer)
-        except ProviderError as error:
-            self._close(error.code)
-            raise
-        connection = CalendarConnection.objects.connect(self.user, self.provider, account)
-        self._close("connected")
-        return connection
-
-    def _close(self, outcome: str) -> None:
-        self.outcome, self.flow = outcome[:60], {}  # the verifier and nonce are of no use any more
-        self.save(update_fields=["outcome", "flow"])
-
-
-def _digest(state: str) -> str:
-    return hashlib.sha256(state.encode("utf-8", "replace")).hexdigest()
-
-
-SEALED: Sequence[tuple[type[models.Model], str]] = ((ConnectionSecret, "payload"), (SignIn, "flow"))

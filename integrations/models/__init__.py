@@ -1,0 +1,18 @@
+"""Connections to calendars, their secrets, sign-ins under way, and what the operator has to mend."""
+
+from collections.abc import Sequence
+
+from django.db import models
+
+from integrations.models.connections import LEASE as LEASE
+from integrations.models.connections import MOST_ATTEMPTS as MOST_ATTEMPTS
+from integrations.models.connections import CalendarConnection as CalendarConnection
+from integrations.models.connections import ConnectionQuerySet as ConnectionQuerySet
+from integrations.models.connections import SyncOption as SyncOption
+from integrations.models.sealed import ConnectionSecret as ConnectionSecret
+from integrations.models.sealed import LeaseLost as LeaseLost
+from integrations.models.sign_ins import OtherAccount as OtherAccount
+from integrations.models.sign_ins import SignIn as SignIn
+from integrations.models.troubles import OperatorTrouble as OperatorTrouble
+
+SEALED: Sequence[tuple[type[models.Model], str]] = ((ConnectionSecret, "payload"), (SignIn, "flow"))

@@ -1,0 +1,46 @@
+"""What opens the accounts, sealed, in rows of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from django.db import models
+
+from integrations.fields import EncryptedJSONField, seal
+
+if TYPE_CHECKING:
+    from integrations.models.connections import CalendarConnection
+
+
+class LeaseLost(Exception):
+    """Another worker has the connection now, or it is gone; whatever this one found out must not be written."""
+
+
+class SecretQuerySet(models.QuerySet["ConnectionSecret"]):
+    def replace(self, connection: CalendarConnection, payload: Mapping[str, Any]) -> None:
+        """A new secret in place of any old one; whoever still holds the old one can no longer save it."""
+        generation = (self.filter(pk=connection.pk).values_list("generation", flat=True).first() or 0) + 1
+        self.update_or_create(connection=connection, defaults={"payload": dict(payload), "generation": generation})
+
+
+class ConnectionSecret(models.Model):
+    """What opens the account: msal's token cache. In a row of its own, so that no list of connections loads it."""
+
+    connection = models.OneToOneField(
+        "integrations.CalendarConnection", models.CASCADE, primary_key=True, related_name="secret"
+    )
+    payload = EncryptedJSONField()
+    generation = models.PositiveIntegerField(default=1)
+
+    objects = SecretQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"secret of {self.pk}"
+
+    def keep(self, payload: Mapping[str, Any]) -> None:
+        """Save a rotated token, unless a reconnect has put a newer secret here. Raises ``LeaseLost``."""
+        mine = ConnectionSecret.objects.filter(pk=self.pk, generation=self.generation)
+        if not mine.update(payload=seal(dict(payload), self.pk)):
+            raise LeaseLost
+        self.payload = dict(payload)

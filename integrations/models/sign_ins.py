@@ -1,0 +1,169 @@
+"""Sign-ins under way at a provider: what must come back, for whom, once."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import secrets
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import models
+from django.utils import timezone
+
+from integrations import problems
+from integrations.errors import OperatorProblem, ProviderError
+from integrations.fields import EncryptedJSONField
+from integrations.models.connections import CalendarConnection
+from integrations.models.troubles import OperatorTrouble
+from integrations.oauth import SignedIn
+from integrations.providers import PROVIDERS
+from sally.models import User
+
+SIGN_IN_LASTS = timedelta(minutes=15)
+
+
+class OtherAccount(Exception):
+    """Somebody else signed in than the account of the connection that was to be mended."""
+
+
+class SignInQuerySet(models.QuerySet["SignIn"]):
+    def begin(
+        self,
+        user: User,
+        provider: str,
+        *,
+        redirect_uri: str,
+        connection: CalendarConnection | None = None,
+        claims: str = "",
+    ) -> SignIn:
+        """Start a sign-in at the provider, to mend ``connection`` if there is one.
+
+        ``claims`` is a challenge to pass on, where it is not the connection's own. Raises ``ProviderError``; then
+        nothing is stored.
+        """
+        now = timezone.now()
+        state = secrets.token_urlsafe(32)
+        hint, own = (connection.account_email, connection.claims) if connection else ("", "")
+        with _telling_operators(now):
+            flow = PROVIDERS[provider].begin(
+                redirect_uri=redirect_uri, state=state, login_hint=hint, claims=claims or own
+            )
+        self.filter(user=user, expires_at__lt=now).delete()
+        return self.create(
+            user=user,
+            provider=provider,
+            connection=connection,
+            state_digest=_digest(state),
+            flow=flow,
+            expires_at=now + SIGN_IN_LASTS,
+        )
+
+    def take(self, user: User, state: str) -> SignIn | None:
+        """The person's own open sign-in with this state, which is thereby used up; else None."""
+        now = timezone.now()
+        open_ones = self.filter(user=user, state_digest=_digest(state), used_at=None, expires_at__gt=now)
+        sign_in = open_ones.select_related("connection").first()
+        if sign_in is None or not open_ones.update(used_at=now):
+            return None
+        return sign_in
+
+
+@contextmanager
+def _telling_operators(now: datetime) -> Iterator[None]:
+    """Keep what only the operator can mend; the error goes on to whoever asked.
+
+    Not what a person's own parameters can cause: nobody may raise an alarm with a forged callback.
+    """
+    try:
+        yield
+    except OperatorProblem as error:
+        if problems.is_own_fault(error):
+            OperatorTrouble.objects.notice(error, now)
+        raise
+
+
+class SignIn(models.Model):
+    """A sign-in under way: what must come back from the provider, for whom, once."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(User, models.CASCADE, related_name="+")
+    provider = models.CharField(max_length=30)
+    connection = models.ForeignKey(CalendarConnection, models.SET_NULL, null=True, blank=True, related_name="+")
+    state_digest = models.CharField(max_length=64, unique=True)
+    flow = EncryptedJSONField()
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True, blank=True)
+    outcome = models.CharField(max_length=60, blank=True)
+
+    objects = SignInQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"sign-in {self.pk}"
+
+    @property
+    def is_open(self) -> bool:
+        return self.used_at is None and self.expires_at > timezone.now()
+
+    @property
+    def address(self) -> str:
+        """Where the person goes now."""
+        return str(self.flow["auth_uri"])
+
+    @property
+    def challenged(self) -> bool:
+        """Whether it passes a claims challenge on."""
+        return bool(self.flow.get("claims_challenge"))
+
+    @property
+    def other_account(self) -> SignedIn | None:
+        """Who signed in instead of the connection's account, as long as the person has not decided about it."""
+        kept = self.flow.get("other_account") if self.expires_at > timezone.now() else None
+        return SignedIn(**kept) if kept else None
+
+    def finish(self, answer: Mapping[str, str]) -> CalendarConnection:
+        """Redeem the provider's answer and connect.
+
+        Raises ``ProviderError`` (then no connection is stored), and ``OtherAccount`` when another account than the
+        one to be mended signed in: ``accept_other`` connects that one.
+        """
+        provider = PROVIDERS[self.provider]
+        try:
+            if "error" in answer:  # through a browser: no proof of anything
+                account = provider.finish(self.flow, answer)
+            else:
+                with _telling_operators(timezone.now()):
+                    account = provider.finish(self.flow, answer)
+        except ProviderError as error:
+            self._close(error.code)
+            raise
+        if self.connection and account.account_id != self.connection.account_id:
+            self._close("another account", other_account=dataclasses.asdict(account))
+            raise OtherAccount
+        return self._connect(account)
+
+    def accept_other(self) -> CalendarConnection:
+        """Connect the other account after all."""
+        account = self.other_account
+        assert account  # noqa: S101 - whoever calls has looked
+        return self._connect(account)
+
+    def dismiss_other(self) -> None:
+        self._close("another account, dismissed")
+
+    def _connect(self, account: SignedIn) -> CalendarConnection:
+        connection = CalendarConnection.objects.connect(self.user, self.provider, account)
+        self._close("connected")
+        return connection
+
+    def _close(self, outcome: str, **kept: Any) -> None:
+        self.outcome, self.flow = outcome[:60], kept  # the verifier and nonce are of no use any more
+        self.save(update_fields=["outcome", "flow"])
+
+
+def _digest(state: str) -> str:
+    return hashlib.sha256(state.encode("utf-8", "replace")).hexdigest()

@@ -1,0 +1,106 @@
+"""Mails to owners: one when their calendar starts to need them, none again, and none for who wants none."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.core import mail
+from django.utils import timezone
+from pytest_django import Settings
+
+from integrations import notices
+from integrations.errors import ReconnectNeeded, Unavailable
+from integrations.models import CalendarConnection
+from sally.models import User
+
+NOW = timezone.now()
+
+
+@pytest.fixture
+def connection(alice: User) -> CalendarConnection:
+    return CalendarConnection.objects.create(
+        owner=alice, provider="microsoft-work", account_id="a", account_email="ines@quay.example", status="connected",
+        last_synced_at=NOW,
+    )  # fmt: skip
+
+
+def fail(connection: CalendarConnection, error: ReconnectNeeded | Unavailable) -> None:
+    _, token = CalendarConnection.objects.filter(pk=connection.pk).claim(NOW, limit=1)
+    connection.refresh_from_db()
+    connection.record_failure(token, error, NOW)
+    connection.refresh_from_db()
+
+
+def test_the_mail_says_what_happened_and_where_to_go(connection: CalendarConnection, alice: User) -> None:
+    fail(connection, ReconnectNeeded(code="AADSTS50173"))
+    assert notices.send_due(NOW) == 1
+    (sent,) = mail.outbox
+    assert sent.to == [alice.email]
+    assert sent.subject == "Sally needs you: ines@quay.example"
+    assert "The password was changed, or Sally's access was withdrawn. Sign in again" in sent.body
+    assert "(AADSTS50173)" in sent.body
+    assert "http://testserver/settings/integrations/" in sent.body
+
+
+def test_it_comes_once_and_again_only_after_it_was_solved(connection: CalendarConnection) -> None:
+    fail(connection, ReconnectNeeded())
+    for _ in range(3):
+        notices.send_due(NOW)
+    assert len(mail.outbox) == 1
+    connection.restart()
+    assert notices.send_due(NOW) == 0
+    fail(connection, ReconnectNeeded())
+    notices.send_due(NOW)
+    assert len(mail.outbox) == 2
+
+
+def test_what_passes_by_itself_is_no_mail(connection: CalendarConnection) -> None:
+    for _ in range(5):
+        fail(connection, Unavailable())
+    assert notices.send_due(NOW) == 0
+
+
+def test_who_wants_no_mails_gets_none_also_not_later(connection: CalendarConnection, alice: User) -> None:
+    User.objects.update(wants_mails=False)
+    fail(connection, ReconnectNeeded())
+    assert notices.send_due(NOW) == 0
+    User.objects.update(wants_mails=True)
+    assert notices.send_due(NOW) == 0
+
+
+def test_an_inactive_owner_gets_none(connection: CalendarConnection) -> None:
+    User.objects.update(is_active=False)
+    fail(connection, ReconnectNeeded())
+    assert notices.send_due(NOW) == 0
+
+
+def test_it_comes_in_the_owners_language(connection: CalendarConnection) -> None:
+    User.objects.update(language="de")
+    fail(connection, ReconnectNeeded(code="AADSTS50173"))
+    notices.send_due(NOW)
+    assert mail.outbox[0].subject == "Sally braucht Sie: ines@quay.example"
+    assert "Melden Sie sich erneut an" in mail.outbox[0].body
+
+
+def test_a_mail_server_that_is_down_loses_none(connection: CalendarConnection, settings: Settings) -> None:
+    fail(connection, ReconnectNeeded())
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
+    assert notices.send_due(NOW) == 0
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    assert notices.send_due(NOW + timedelta(minutes=1)) == 1
+
+
+def test_of_two_workers_one_sends(connection: CalendarConnection, monkeypatch: pytest.MonkeyPatch) -> None:
+    fail(connection, ReconnectNeeded())
+    sent: list[str] = []
+
+    def send(user: User, *_: object) -> bool:
+        sent.append(user.email)
+        assert notices.send_due(NOW) == 0  # the other worker, while this one waits for the mail server
+        return True
+
+    monkeypatch.setattr("sally.mails.send", send)
+    notices.send_due(NOW)
+    assert len(sent) == 1
