@@ -106,6 +106,8 @@ MIDDLEWARE = [
     "sally.middleware.protect",
     "csp.middleware.CSPMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    # Above the checks of host and scheme: a load balancer asks by IP address, and over http.
+    "sally.health.answer_probes",
     "django.middleware.security.SecurityMiddleware",
     "sally.middleware.refuse_unreadable_forms",
     "whitenoise.middleware.WhiteNoiseMiddleware",
