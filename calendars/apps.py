@@ -15,7 +15,11 @@ from integrations import signals
 if TYPE_CHECKING:
     from integrations.models import CalendarConnection
 
-SCHEDULES = {"dispatch due connections": ("calendars.tasks.dispatch_due", 1)}
+# By name: what runs, and every how many minutes.
+SCHEDULES = {
+    "dispatch due connections": ("calendars.tasks.dispatch_due", 1),
+    "tidy": ("calendars.tasks.tidy", 24 * 60),
+}
 
 
 class CalendarsConfig(AppConfig):
