@@ -92,12 +92,15 @@ def beat(now: datetime) -> None:
     """The worker's sign of life, once a minute; and since when each check is as it is."""
     Heartbeat.objects.update_or_create(name=WORKER, defaults={"at": now})
     known = dict(Condition.objects.values_list("name", "ok"))
-    changed = [
-        Condition(name=one.check.name, ok=one.ok, since=now)
-        for one in findings()
-        if known.get(one.check.name) is not one.ok
-    ]
-    Condition.objects.bulk_create(changed, update_conflicts=True, unique_fields=["name"], update_fields=["ok", "since"])
+    changed = [one for one in findings() if known.get(one.check.name) is not one.ok]
+    for one in changed:
+        logger.log(logging.INFO if one.ok else logging.ERROR, "health: %s: %s", one.check.name, one.reason or "well")
+    Condition.objects.bulk_create(
+        [Condition(name=one.check.name, ok=one.ok, since=now) for one in changed],
+        update_conflicts=True,
+        unique_fields=["name"],
+        update_fields=["ok", "since"],
+    )
 
 
 # --- Our own checks ----------------------------------------------------------------------------------------------
@@ -184,6 +187,10 @@ def answer_probes(get_response: View) -> View:
         if request.path_info == "/healthz":
             return HttpResponse("ok", content_type="text/plain")
         ready = all(one.ok for one in findings())
-        return HttpResponse("ready" if ready else "not ready", status=200 if ready else 503, content_type="text/plain")
+        response = HttpResponse("ready" if ready else "not ready", content_type="text/plain")
+        if not ready:
+            response.status_code = 503
+            response._has_been_logged = True  # type: ignore[attr-defined]  # every few seconds, it would be
+        return response
 
     return middleware

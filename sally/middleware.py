@@ -8,6 +8,7 @@ from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone, translation
+from django.utils.log import log_response
 from django_htmx.http import HttpResponseClientRefresh
 
 from sally import logs
@@ -27,6 +28,9 @@ def give_id(get_response: View) -> View:
         given = request.headers.get("X-Request-ID", "") if settings.SECURE_PROXY_SSL_HEADER else ""
         with logs.marked(given if _ID.fullmatch(given) else logs.new_id()) as id:
             response = get_response(request)
+            if response.status_code >= 400:
+                # Django does it when all middleware is left, and the id with it; then it sees that this was done.
+                log_response("%s: %s", response.reason_phrase, request.path, response=response, request=request)
         response.headers["X-Request-ID"] = id
         return response
 
