@@ -15,9 +15,11 @@ from integrations import signals
 if TYPE_CHECKING:
     from integrations.models import CalendarConnection
 
+# By name: what runs, and every how many minutes.
 SCHEDULES = {
     "dispatch due connections": ("calendars.tasks.dispatch_due", 1),
     "look after connections": ("calendars.tasks.look_after", 1),
+    "tidy": ("calendars.tasks.tidy", 24 * 60),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, time, timedelta
@@ -12,7 +13,8 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
@@ -108,6 +110,12 @@ class MeetingQuerySet(models.QuerySet["Meeting"]):
         """Delete them and what hangs on them, without loading any; how many meetings there were."""
         Change.objects.filter(meeting__in=self.values("pk"))._raw_delete(self.db)
         return self._raw_delete(self.db)
+
+    def recount(self, connections: Collection[uuid.UUID]) -> None:
+        """Set the number of meetings that these connections show, in one statement."""
+        own = self.filter(connection=OuterRef("pk")).order_by().values("connection").annotate(count=Count("pk"))
+        count = Coalesce(Subquery(own.values("count")), 0)
+        CalendarConnection.objects.filter(pk__in=connections).update(meeting_count=count)
 
     def apply(
         self, connection: CalendarConnection, plan: MergePlan, now: datetime, *, shown_until: datetime | None

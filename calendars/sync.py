@@ -17,6 +17,7 @@ from calendars.merge import Known, MergePlan
 from calendars.models import LookedAt, Meeting
 from calendars.policy import LeftOut, SyncOptions
 from calendars.reading import Reader, Reading, Remembered
+from calendars.retention import keep_from
 from integrations.errors import InternalError, OperatorProblem, ProviderError, UnexpectedAnswer
 from integrations.events import CalendarClient, Changed, Listing, RemoteEvent, Window
 from integrations.models import CalendarConnection, LeaseLost
@@ -28,7 +29,6 @@ RENEW_EVERY = timedelta(seconds=20)
 LOOK_AGAIN = timedelta(minutes=5)
 # Even where the provider says that nothing changed: a window moves on, and a signal may be lost.
 READ_AT_LEAST_EVERY = timedelta(hours=1)
-LONGEST_LOOK_BACK = timedelta(days=365)
 # So many known future meetings do not all vanish at once; fewer may.
 SUSPICIOUS = 5
 # How long one sync asks for bodies: a first one may need thousands, and the meetings must not wait for them all.
@@ -160,10 +160,13 @@ def _missed(client: CalendarClient, listing: Listing, known: list[Known], window
 
 
 def window_of(connection: CalendarConnection, now: datetime) -> Window:
-    """From a day ago, or from the last complete read where that is longer ago, to as far as Sally looks ahead."""
+    """From a day ago, or from the last complete read where that is longer ago, to as far as Sally looks ahead.
+
+    Never from before what is kept: it would fetch again what was deleted for its age.
+    """
     start = now - timedelta(days=settings.SYNC_DAYS_BACK)
     if connection.last_synced_at:
-        start = min(start, max(connection.last_synced_at, now - LONGEST_LOOK_BACK))
+        start = min(start, max(connection.last_synced_at, keep_from(now)))
     return Window(start, now + timedelta(days=settings.SYNC_DAYS_AHEAD))
 
 
@@ -176,10 +179,6 @@ def _suspicious(connection: CalendarConnection, known: list[Known], now: datetim
 
 def _apply(connection: CalendarConnection, lease: Lease, remembered: Remembered, outcome: Outcome) -> None:
     read, plan, now = outcome.read, outcome.plan, outcome.now
-    counts = outcome.left_out
-    if plan.changes_meetings:
-        stored = Meeting.objects.filter(connection=connection).count()
-        counts["meeting_count"] = stored + len(plan.create) - len(plan.delete)
     with transaction.atomic():
         # First, because it locks the row and fails when the lease is lost.
         connection.record_success(
@@ -188,12 +187,14 @@ def _apply(connection: CalendarConnection, lease: Lease, remembered: Remembered,
             now=now,
             # What is left open must be read again, whatever the provider says of changes.
             cursor="" if read.left_open else outcome.cursor,
-            counts=counts,
+            counts=outcome.left_out,
             meetings_changed=plan.changes_meetings,
             despite=read.interrupted,
             look_again=read.unfinished and read.progressed,
         )
         Meeting.objects.apply(connection, plan, now, shown_until=_shown_until(connection))
+        if plan.changes_meetings:
+            Meeting.objects.recount([connection.pk])
         if read.without_link != remembered.hashes:
             LookedAt.objects.remember(connection, read.without_link)
     if plan.changes_meetings or outcome.unreadable:

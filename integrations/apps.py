@@ -17,7 +17,17 @@ class IntegrationsConfig(AppConfig):
     verbose_name = _("Integrations")
 
     def ready(self) -> None:
+        from sally import health
+
+        health.register("operator", operator_problems, _("Problems for the operator"))
         user_logged_in.connect(wake_unused, dispatch_uid="integrations")
+
+
+def operator_problems() -> str:
+    """For the readiness check: what only Sally's operator can mend, by its codes."""
+    from integrations.models import OperatorTrouble
+
+    return ", ".join(OperatorTrouble.objects.values_list("code", flat=True))
 
 
 def wake_unused(sender: object, user: User, **_: Any) -> None:

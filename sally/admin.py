@@ -1,4 +1,4 @@
-"""People in Django admin, and the rule that an admin sees only their own organization."""
+"""People and system health in Django admin, and the rule that an admin sees only their own organization."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.auth.models import Group
-from django.core.exceptions import BadRequest, FieldDoesNotExist, ValidationError
+from django.core.exceptions import BadRequest, FieldDoesNotExist, PermissionDenied, ValidationError
 from django.db import DataError, transaction
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from sally import invitations
-from sally.models import Organization, User
+from sally import health, invitations
+from sally.models import Condition, Heartbeat, Organization, User
 
 admin.site.unregister(Group)  # roles are a field of the user
 
@@ -165,3 +167,48 @@ class UserAdmin(ForOrganization):
         else:
             text = _("The invitation of %(user)s could not be sent: the mail server refused it. Send it again later.")
             self.message_user(request, text % {"user": user}, messages.ERROR)
+
+
+@admin.register(Condition)
+class HealthAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic to the type checker only
+    """One page with what each check finds now and since when. For superusers: reasons concern no organization."""
+
+    def get_urls(self) -> list[URLPattern]:
+        """Fewer than usual: there are no rows to open."""
+        return [path("", self.admin_site.admin_view(self.changelist_view), name="sally_condition_changelist")]
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return isinstance(request.user, User) and request.user.is_active and request.user.is_superuser
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        found = health.findings()
+        known = {(one.name, one.ok): one.since for one in Condition.objects.all()}
+        beat = Heartbeat.objects.filter(name=health.WORKER).first()
+        rows = [
+            # What the worker has not noticed yet came after it last looked.
+            {"finding": one, "since": known.get((one.check.name, one.ok)), "after": beat and beat.at}
+            for one in found
+        ]
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("System health"),
+            "opts": self.model._meta,
+            "rows": rows,
+            "ready": all(one.ok for one in found),
+            "beat": beat,
+        }
+        return TemplateResponse(request, "admin/sally/health.html", context)

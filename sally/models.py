@@ -117,3 +117,32 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def get_short_name(self) -> str:
         return self.name or self.email
+
+
+class Heartbeat(models.Model):
+    """When a part of Sally last did its work; the page and the probes of sally.health tell from it that it lives."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    at = models.DateTimeField()
+
+    objects: ClassVar[models.Manager[Heartbeat]] = models.Manager()
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.at:%Y-%m-%d %H:%M}"
+
+
+class Condition(models.Model):
+    """Since when a health check finds what it finds."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    ok = models.BooleanField()
+    since = models.DateTimeField()
+
+    objects: ClassVar[models.Manager[Condition]] = models.Manager()
+
+    class Meta:
+        verbose_name = _("system health")
+        verbose_name_plural = _("system health")
+
+    def __str__(self) -> str:
+        return self.name

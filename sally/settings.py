@@ -101,10 +101,15 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "django.middleware.security.SecurityMiddleware",
-    # Above WhiteNoise, so that static files get their headers too.
+    # Above all that may answer or fail, so that every answer has its id and its headers; static files too.
+    "sally.middleware.give_id",
+    "sally.middleware.protect",
     "csp.middleware.CSPMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    # Above the checks of host and scheme: a load balancer asks by IP address, and over http.
+    "sally.health.answer_probes",
+    "django.middleware.security.SecurityMiddleware",
+    "sally.middleware.refuse_unreadable_forms",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -250,12 +255,35 @@ SECURE_SSL_REDIRECT = _https
 SECURE_HSTS_SECONDS = 31536000 if _https else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = _https
 SECURE_HSTS_PRELOAD = _https
+HSTS = f"max-age={SECURE_HSTS_SECONDS}; includeSubDomains; preload"
 SECURE_REFERRER_POLICY = "same-origin"
+# What a page could ask of the browser and none of ours does.
+_UNUSED = (
+    "accelerometer autoplay bluetooth browsing-topics camera display-capture encrypted-media fullscreen gamepad "
+    "geolocation gyroscope hid idle-detection local-fonts magnetometer microphone midi payment picture-in-picture "
+    "publickey-credentials-create publickey-credentials-get screen-wake-lock serial storage-access usb "
+    "web-share xr-spatial-tracking"
+)
+# On every answer (sally.middleware.protect), unless it says otherwise.
+ANSWER_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": SECURE_REFERRER_POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": ", ".join(f"{feature}=()" for feature in _UNUSED.split()),
+    "Cache-Control": "no-store, private",
+}
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https
 SESSION_COOKIE_NAME = "__Host-sessionid" if _https else "sessionid"
 CSRF_COOKIE_NAME = "__Host-csrftoken" if _https else "csrftoken"
 CSRF_COOKIE_HTTPONLY = True
 VISIT_COOKIE_NAME = "__Host-visit" if _https else "visit"
+LANGUAGE_COOKIE_NAME = "__Host-language" if _https else "language"
+LANGUAGE_COOKIE_SECURE = _https
+LANGUAGE_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
+# Not in a cookie of their own, whose name Django fixes.
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -290,20 +318,41 @@ SYNC_EVERY = _number("SYNC_EVERY", 5, 1, 1440)  # minutes
 SYNC_DAYS_BACK = _number("SYNC_DAYS_BACK", 1, 0, 365)
 SYNC_DAYS_AHEAD = _number("SYNC_DAYS_AHEAD", 90, 1, 365)
 DORMANT_DAYS = _number("DORMANT_DAYS", 90, 1, 3650)
+# How long a meeting is kept after its end. No sync looks back further: it would fetch again what was deleted.
+KEEP_DAYS = _number("KEEP_DAYS", 30, 1, 3650)
+if KEEP_DAYS < SYNC_DAYS_BACK:
+    raise ImproperlyConfigured(f"KEEP_DAYS={KEEP_DAYS} must not be smaller than SYNC_DAYS_BACK={SYNC_DAYS_BACK}.")
 
 # --- Logging ---------------------------------------------------------------------------------------------------
 
-LOGGING = {
+LOG_FORMAT = _text("LOG_FORMAT", "json")
+if LOG_FORMAT not in ("json", "line"):
+    raise ImproperlyConfigured(f"LOG_FORMAT={LOG_FORMAT!r} must be json or line.")
+LOG_LEVEL = _text("LOG_LEVEL", "INFO").upper()
+if LOG_LEVEL not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
+    raise ImproperlyConfigured(f"LOG_LEVEL={LOG_LEVEL!r} must be DEBUG, INFO, WARNING, ERROR or CRITICAL.")
+LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": "INFO"},
+    "filters": {"secrets": {"()": "sally.logs.SecretFilter"}},
+    "formatters": {"json": {"()": "sally.logs.JSONFormatter"}, "line": {"()": "sally.logs.LineFormatter"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["secrets"]}},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
-        # Both write whole requests, Authorization header included, at DEBUG (exchangelib the XML at ERROR too).
+        # They write whole requests at DEBUG, Authorization header included (exchangelib the XML at ERROR too): not
+        # even the filter should have to find a secret in there.
         "exchangelib": {"level": "CRITICAL"},
         "django-q": {"level": "WARNING"},
         "msal": {"level": "WARNING"},
         "urllib3": {"level": "WARNING"},
+        "requests": {"level": "WARNING"},
+        "django.db.backends": {"level": "INFO"},
+        # Django's own goes to a console in DEBUG and to ADMINS by mail; ours goes where all goes.
+        "django": {"level": "INFO", "handlers": [], "propagate": True},
+        # gunicorn's handlers know no filter, and its lines hold addresses with their query.
+        "gunicorn.error": {"handlers": ["console"], "propagate": False},
+        "gunicorn.access": {"handlers": ["console"], "propagate": False},
     },
 }
+DEFAULT_EXCEPTION_REPORTER = "sally.reports.Reporter"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "sally.reports.ReporterFilter"

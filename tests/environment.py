@@ -29,6 +29,9 @@ os.environ.update(
     SYNC_EVERY="5",
     SYNC_DAYS_BACK="1",
     SYNC_DAYS_AHEAD="90",
+    KEEP_DAYS="30",
+    LOG_FORMAT="line",
+    LOG_LEVEL="INFO",
     # Playwright's loop trips Django's guard against database access in async code; these tests are synchronous.
     DJANGO_ALLOW_ASYNC_UNSAFE="true",
 )

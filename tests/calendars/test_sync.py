@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
+from pytest_django import Settings
 
 from calendars import sync
 from calendars.models import Change, LookedAt, Meeting
@@ -195,9 +196,12 @@ class TestTheWindow:
         connection.last_synced_at = NOW - timedelta(days=12)
         assert sync.window_of(connection, NOW).start == NOW - timedelta(days=12)
 
-    def test_it_reaches_back_a_year_at_most(self, connection: CalendarConnection) -> None:
+    def test_it_reaches_back_no_further_than_meetings_are_kept(
+        self, connection: CalendarConnection, settings: Settings
+    ) -> None:
+        settings.KEEP_DAYS = 40
         connection.last_synced_at = NOW - timedelta(days=900)
-        assert sync.window_of(connection, NOW).start == NOW - timedelta(days=365)
+        assert sync.window_of(connection, NOW).start == NOW - timedelta(days=40)
 
     def test_an_hour_without_reading_changes_nothing(self, connection: CalendarConnection) -> None:
         connection.last_synced_at = NOW - timedelta(hours=1)

@@ -11,7 +11,10 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
+from multiprocessing import Value
 from pathlib import Path
+from queue import Queue
+from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
@@ -19,7 +22,12 @@ from django.core.management import CommandError, call_command
 from django.db import connection as database
 from django.test import Client
 from django.utils import timezone
-from django_q.models import OrmQ, Schedule
+from django_q.brokers import get_broker
+from django_q.exceptions import TimeoutException
+from django_q.models import Failure, OrmQ, Schedule
+from django_q.monitor import save_task
+from django_q.tasks import async_task
+from django_q.worker import worker
 from pytest_django import Settings
 
 from calendars import tasks
@@ -89,6 +97,76 @@ class TestDispatch:
         assert len(queued()) == 1
 
 
+@pytest.mark.django_db(transaction=True)  # the worker closes its connections
+class TestFailures:
+    """django-q2 stores the text and traceback of what a task raises; admins read it."""
+
+    CANARY = "a-refresh-token-that-nobody-may-see"
+
+    def run(self, monkeypatch: pytest.MonkeyPatch, fail: Callable[..., None]) -> Failure:
+        """One task through django-q2's own worker and monitor, and what they keep of it."""
+        monkeypatch.setattr("calendars.sync.run", fail)
+        async_task("calendars.tasks.sync_connection", str(uuid.uuid4()), str(uuid.uuid4()))
+        waiting: Queue[Any] = Queue()
+        done: Queue[Any] = Queue()
+        waiting.put(OrmQ.objects.get().task)
+        waiting.put("STOP")
+        worker(waiting, done, Value("f", -1), 30)
+        save_task(done.get(), get_broker())
+        return Failure.objects.get()
+
+    def fail(self, *_: object) -> None:
+        local = self.CANARY
+        try:
+            raise ValueError(f"answer {local}")
+        except ValueError as exc:
+            raise RuntimeError(f"token={local}") from exc
+
+    def test_what_is_stored_names_the_class_and_the_logs_id_only(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        failure = self.run(monkeypatch, self.fail)
+        ids = {
+            vars(record)["request_id"] for record in caplog.records if "task sync_connection failed" in record.message
+        }
+        assert len(ids) == 1
+        assert str(failure.result).startswith(f"RuntimeError; the log has the rest under {ids.pop()} : ")
+        assert self.CANARY not in str(failure.result)
+        assert "answer" not in str(failure.result)
+        assert "TaskFailed" in str(failure.result)
+
+    def test_the_log_has_the_traceback_without_the_secret(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        self.run(monkeypatch, self.fail)
+        (record,) = [one for one in caplog.records if "task sync_connection failed" in one.message]
+        assert "RuntimeError: token=[masked]" in str(record.exc_text)
+        assert "test_tasks.py" in str(record.exc_text)
+
+    def test_a_timeout_stays_one_and_tells_no_more(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def hang(*_: object) -> None:
+            try:
+                raise ValueError(self.CANARY)
+            except ValueError:
+                raise TimeoutException("too long")  # noqa: B904 - as the alarm comes, wherever the task is
+
+        failure = self.run(monkeypatch, hang)
+        assert str(failure.result).startswith("TimeoutException; the log has the rest under ")
+        assert "django_q.exceptions.TimeoutException" in str(failure.result)
+        assert self.CANARY not in str(failure.result)
+
+    def test_each_run_has_an_id_of_its_own(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        for _ in range(2):
+            self.run(monkeypatch, self.fail)
+            Failure.objects.all().delete()
+            OrmQ.objects.all().delete()
+        ids = [vars(one)["request_id"] for one in caplog.records if "task sync_connection failed" in one.message]
+        assert len(set(ids)) == len(ids) == 2
+        assert "" not in ids
+
+
 class TestSchedules:
     @pytest.mark.django_db
     def test_they_are_registered_once_and_left_as_they_are(self) -> None:
@@ -102,6 +180,7 @@ class TestSchedules:
         ] == [
             ("dispatch due connections", "calendars.tasks.dispatch_due", Schedule.MINUTES, 1, -1, soon),
             ("look after connections", "calendars.tasks.look_after", Schedule.MINUTES, 1, -1, soon),
+            ("tidy", "calendars.tasks.tidy", Schedule.MINUTES, 24 * 60, -1, soon),
         ]
 
     @pytest.mark.django_db
@@ -287,8 +366,6 @@ class TestARealWorker:
         connection = connect(as_alice, microsoft)
         ((pk, token),) = queued()
         # The same task many times over, as an ORM broker may deliver it.
-        from django_q.tasks import async_task
-
         for _ in range(5):
             async_task("calendars.tasks.sync_connection", pk, token)
         microsoft.control("DELETE", "log")

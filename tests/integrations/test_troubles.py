@@ -14,6 +14,7 @@ from calendars import sync, tasks
 from integrations import notices, problems
 from integrations.errors import OperatorProblem
 from integrations.models import CalendarConnection, OperatorTrouble
+from sally import health
 from sally.models import User
 from tests.conftest import TOMAS, connect, make_user, sign_in_at_microsoft
 from tests.sandbox_process import Sandbox
@@ -184,3 +185,13 @@ def test_the_minutes_work_does_not_grow_with_the_connections(
     )
     with django_assert_num_queries(6):
         tasks.look_after()
+
+
+@pytest.mark.django_db
+def test_the_readiness_check_fails_while_there_is_one() -> None:
+    ok = {finding.check.name: finding.ok for finding in health.findings()}
+    assert ok["operator"]
+    OperatorTrouble.objects.create(code="AADSTS7000222")
+    reasons = {finding.check.name: finding.reason for finding in health.findings()}
+    assert reasons["operator"] == "AADSTS7000222"
+    assert Client().get("/readyz").status_code == 503

@@ -67,6 +67,10 @@ BAD = [
     ("SYNC_DAYS_BACK", "366"),
     ("SYNC_DAYS_AHEAD", "0"),
     ("SYNC_DAYS_AHEAD", "1e3"),
+    ("KEEP_DAYS", "0"),
+    ("KEEP_DAYS", "3651"),
+    ("LOG_FORMAT", "xml"),
+    ("LOG_LEVEL", "loud"),
 ]
 
 
@@ -74,6 +78,20 @@ BAD = [
 def test_a_bad_value_stops_the_start_with_its_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=rf"^{name}\b"):
         read(monkeypatch, **{name: value})
+
+
+def test_what_is_kept_covers_what_is_synced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise each sync would fetch again what was deleted the night before."""
+    with pytest.raises(ImproperlyConfigured, match=r"^KEEP_DAYS=30 must not be smaller than SYNC_DAYS_BACK=31"):
+        read(monkeypatch, SYNC_DAYS_BACK="31")
+    assert read(monkeypatch, SYNC_DAYS_BACK="31", KEEP_DAYS="31")["KEEP_DAYS"] == 31
+
+
+def test_logs_are_json_unless_people_read_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    logging = read(monkeypatch)["LOGGING"]
+    assert (logging["handlers"]["console"]["formatter"], logging["root"]["level"]) == ("json", "INFO")
+    logging = read(monkeypatch, LOG_FORMAT="line", LOG_LEVEL="debug")["LOGGING"]
+    assert (logging["handlers"]["console"]["formatter"], logging["root"]["level"]) == ("line", "DEBUG")
 
 
 @pytest.mark.parametrize("name", ["SECRET_KEY", "FIELD_KEYS"])

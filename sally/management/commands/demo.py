@@ -72,6 +72,7 @@ class Command(BaseCommand):
             "PORT": str(port),
             "PUBLIC_URL": url,
             "ALLOWED_HOSTS": "localhost,127.0.0.1",
+            "LOG_FORMAT": "line",
         }
         outlook = ""
         if calendars is not None:

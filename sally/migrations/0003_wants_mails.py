@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('sally', '0001_initial'),
+        ('sally', '0002_health'),
     ]
 
     operations = [
