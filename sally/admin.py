@@ -16,11 +16,13 @@ from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from sally import health, invitations
 from sally.models import Condition, Heartbeat, Organization, User
+from sally.reauthentication import recently_confirmed
 
 admin.site.unregister(Group)  # roles are a field of the user
 
@@ -108,6 +110,11 @@ class UserAdmin(ForOrganization):
     fields = ["email", "name", "organization", "role", "is_active", "language", "time_zone", "last_login"]
     readonly_fields = ["last_login"]
 
+    @method_decorator(recently_confirmed)
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """A session that somebody else got hold of must not give out roles."""
+        return super().changeform_view(request, *args, **kwargs)
+
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
         """Whoever could change an address could have the password reset sent there, and act as the member."""
         fixed = obj is not None and not self._is_superuser(request)
@@ -145,6 +152,8 @@ class UserAdmin(ForOrganization):
             if isinstance(request.user, User) and not request.user.is_superuser:
                 obj.organization = request.user.organization
         super().save_model(request, obj, form, change)
+        if not obj.is_active:
+            obj.sessions.all().delete()  # else they would be good again once the user is
         if not change and obj.is_active:
             # Not before the user is there for the link to find, and with no lock held while the mail server answers.
             transaction.on_commit(partial(self._invite, request, obj))

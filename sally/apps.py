@@ -7,3 +7,6 @@ from django.utils.translation import gettext_lazy as _
 class SallyConfig(AppConfig):
     name = "sally"
     verbose_name = _("People")
+
+    def ready(self) -> None:
+        from sally import access_log, sessions, throttling  # noqa: F401 - their receivers listen from now on

@@ -1,16 +1,24 @@
-"""Forms about people: signing in, the profile."""
+"""Forms about people: signing in, passwords, the profile."""
 
 from __future__ import annotations
 
 import zoneinfo
+from datetime import timedelta
 from typing import Any
 
 from django import forms
-from django.contrib.auth.forms import AuthenticationForm, PasswordResetForm
+from django.contrib.auth import authenticate
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm, PasswordResetForm
+from django.core.exceptions import ValidationError
+from django.db.models import Q
+from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from sally import mails
 from sally.models import User
+
+RESET_MAIL_EVERY = timedelta(minutes=5)
 
 
 class SignInForm(AuthenticationForm):
@@ -29,14 +37,58 @@ class ResetForm(PasswordResetForm):
     def send_mail(  # Django's own sends in the language of whoever asks
         self, subject_template_name: str, email_template_name: str, context: Any, *args: Any, **kwargs: Any
     ) -> None:
-        """Whether it could be sent is not told: the page must not say whose address Sally knows."""
-        mails.send(context["user"], "password_reset", context)
+        """Whether it was sent is not told: the page must not say whose address Sally knows."""
+        now = timezone.now()
+        this_one = User.objects.filter(pk=context["user"].pk)
+        # One statement: of two requests at once, one gets the turn.
+        free = Q(reset_mailed_at=None) | Q(reset_mailed_at__lte=now - RESET_MAIL_EVERY)
+        if this_one.filter(free).update(reset_mailed_at=now) and not mails.send(
+            context["user"], "password_reset", context
+        ):
+            this_one.update(reset_mailed_at=None)
+
+
+def _is_password_of(request: HttpRequest, user: User, password: str) -> bool:
+    """Asked of ``authenticate()``, so that wrong ones count (sally/throttling.py)."""
+    found = authenticate(request, username=user.email, password=password)
+    return found is not None and found.pk == user.pk
+
+
+class ConfirmForm(forms.Form):
+    password = forms.CharField(
+        label=_("Password"),
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autofocus": True, "autocomplete": "current-password"}),
+    )
+
+    def __init__(self, request: HttpRequest, *args: Any) -> None:
+        super().__init__(*args)
+        self._request = request
+
+    def clean_password(self) -> str:
+        password: str = self.cleaned_data["password"]
+        assert isinstance(self._request.user, User)  # noqa: S101 - for the type checker
+        if not _is_password_of(self._request, self._request.user, password):
+            raise ValidationError(_("This is not your password. Please try again."))
+        return password
+
+
+class ChangePasswordForm(PasswordChangeForm):
+    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._request = request
+
+    def clean_old_password(self) -> str:
+        password: str = self.cleaned_data["old_password"]
+        if not _is_password_of(self._request, self.user, password):
+            raise ValidationError(self.error_messages["password_incorrect"], code="password_incorrect")
+        return password
 
 
 class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # generic to the type checker only
     class Meta:
         model = User
-        fields = ["name", "language", "time_zone"]
+        fields = ["name", "language", "time_zone", "wants_mails"]
         widgets = {"name": forms.TextInput(attrs={"autocomplete": "name"})}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

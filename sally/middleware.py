@@ -1,9 +1,12 @@
-"""What happens around every request: its id and headers, unreadable forms, the person's language and time zone."""
+"""What happens around every request: its id and headers, who asks and how they see it, sessions that are over."""
 
 import re
 from collections.abc import Callable
 
 from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import logout
+from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -11,7 +14,7 @@ from django.utils import timezone, translation
 from django.utils.log import log_response
 from django_htmx.http import HttpResponseClientRefresh
 
-from sally import logs
+from sally import logs, returning, sessions
 from sally.models import User
 
 View = Callable[[HttpRequest], HttpResponse]
@@ -99,6 +102,27 @@ def refresh_when_signed_out(get_response: View) -> View:
         target = response.headers.get("Location", "").partition("?")[0]
         if request.htmx and target == reverse(settings.LOGIN_URL):  # type: ignore[attr-defined]
             return HttpResponseClientRefresh()
+        return response
+
+    return middleware
+
+
+def end_old_sessions(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Sign out whoever is over a time limit, and say why. What an open page asks by itself is not use."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        now = timezone.now()
+        why = sessions.why_over(request.session, now)
+        if why is None:
+            if not (request.htmx and request.method == "GET"):  # type: ignore[attr-defined]
+                sessions.note_use(request.session, now)
+            return get_response(request)
+        logout(request)
+        messages.info(request, why)
+        response = get_response(request)
+        asks_to_sign_in = response.headers.get("Location", "").startswith(f"{reverse(settings.LOGIN_URL)}?")
+        if asks_to_sign_in and request.method == "POST":
+            return redirect_to_login(returning.page_of(request))  # the form's own address may not be one to open
         return response
 
     return middleware

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import uuid
 import zoneinfo
 from collections.abc import Collection
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.base_session import AbstractBaseSession, BaseSessionManager
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 
 
@@ -78,6 +83,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     time_zone = models.CharField(_("time zone"), max_length=64, blank=True, validators=[validate_time_zone])
     is_active = models.BooleanField(_("active"), default=True)
     wants_mails = models.BooleanField(_("Mail me when a calendar needs my attention"), default=True)
+    reset_mailed_at = models.DateTimeField(null=True, editable=False)
     date_joined = models.DateTimeField(_("joined"), default=timezone.now, editable=False)
 
     objects: ClassVar[UserManager] = UserManager()
@@ -146,3 +152,35 @@ class Condition(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class SessionManager(BaseSessionManager["Session"]):
+    def alive(self, now: datetime) -> models.QuerySet[Session]:
+        """Those that would still be let in (sally/sessions.py ends the others when they are used)."""
+        return self.filter(
+            signed_in_at__gt=now - timedelta(days=settings.SESSION_DAYS),
+            used_at__gt=now - timedelta(hours=settings.SESSION_IDLE_HOURS),
+        )
+
+
+class Session(AbstractBaseSession):
+    """A browser's session. The columns repeat what the session says of itself, so that listing decodes nothing.
+
+    They are empty while nobody is signed in. ``public_id`` names it on pages: the key would open it.
+    """
+
+    public_id = models.UUIDField(default=uuid.uuid4)  # for a moment, a session with a new key has two rows
+    user = models.ForeignKey(User, models.CASCADE, related_name="sessions", null=True)
+    signed_in_at = models.DateTimeField(null=True)
+    used_at = models.DateTimeField(null=True)
+    user_agent = models.CharField(max_length=250, blank=True)
+
+    objects: ClassVar[SessionManager] = SessionManager()
+
+    class Meta(AbstractBaseSession.Meta):
+        indexes = [models.Index(fields=["user", "-used_at"], name="session_of_user")]
+
+    @classmethod
+    def get_session_store_class(cls) -> type[SessionBase]:
+        store: type[SessionBase] = import_string(f"{settings.SESSION_ENGINE}.SessionStore")
+        return store

@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -95,6 +96,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "django_q",
     "csp",
+    "axes",
     "sally.apps.SallyConfig",
     "integrations.apps.IntegrationsConfig",
     "calendars.apps.CalendarsConfig",
@@ -120,6 +122,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "sally.middleware.refresh_when_signed_out",
+    "sally.middleware.end_old_sessions",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "sally.urls"
@@ -219,6 +223,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "meetings"
 LOGOUT_REDIRECT_URL = "sign-in"
@@ -250,7 +255,8 @@ STORAGES = {
 # --- Safe house ------------------------------------------------------------------------------------------------
 
 _https = _public.scheme == "https"
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _switch("BEHIND_PROXY") else None
+BEHIND_PROXY = _switch("BEHIND_PROXY")
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 SECURE_SSL_REDIRECT = _https
 SECURE_HSTS_SECONDS = 31536000 if _https else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = _https
@@ -277,6 +283,25 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https
 SESSION_COOKIE_NAME = "__Host-sessionid" if _https else "sessionid"
 CSRF_COOKIE_NAME = "__Host-csrftoken" if _https else "csrftoken"
 CSRF_COOKIE_HTTPONLY = True
+SESSION_ENGINE = "sally.sessions"
+SESSION_IDLE_HOURS = _number("SESSION_IDLE_HOURS", 8, 1, 720)
+SESSION_DAYS = _number("SESSION_DAYS", 7, 1, 90)
+# The row ends a session (end_old_sessions); the cookie outlives it, so that the person can be told why.
+SESSION_COOKIE_AGE = (SESSION_DAYS + 7) * 24 * 60 * 60
+# Who may try how often (sally/throttling.py): the same address from the same place, five times.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # else whoever goes on trying is never told the right time
+AXES_USERNAME_FORM_FIELD = "username"
+AXES_USERNAME_CALLABLE = "sally.throttling.username"
+AXES_CLIENT_IP_CALLABLE = "sally.throttling.counted_address"
+AXES_CLIENT_STR_CALLABLE = "sally.throttling.client"
+AXES_LOCKOUT_CALLABLE = "sally.throttling.locked_out"
+AXES_DISABLE_ACCESS_LOG = True  # sign-ins are log lines (sally/access_log.py)
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
 VISIT_COOKIE_NAME = "__Host-visit" if _https else "visit"
 LANGUAGE_COOKIE_NAME = "__Host-language" if _https else "language"
 LANGUAGE_COOKIE_SECURE = _https

@@ -5,13 +5,14 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 from django.views.i18n import set_language
 
-from sally import views
+from sally import reauthentication, views
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="meetings"), name="home"),
     path("favicon.ico", views.favicon),
     path("sign-in/", views.sign_in, name="sign-in"),
     path("sign-out/", views.sign_out, name="sign-out"),
+    path("confirm/", reauthentication.confirm, name="confirm"),
     path("language/", set_language, name="language"),
     path("invitation/<uidb64>/<token>/", views.invitation, name="invitation"),
     path("password-reset/", views.password_reset, name="password-reset"),
@@ -21,8 +22,13 @@ urlpatterns = [
     path("settings/", RedirectView.as_view(pattern_name="integrations"), name="settings"),
     path("settings/profile/", views.profile, name="profile"),
     path("settings/profile/password/", views.password, name="password"),
+    path("settings/profile/sessions/end-others/", views.end_other_sessions, name="end-other-sessions"),
+    path("settings/profile/sessions/<uuid:public_id>/end/", views.end_session, name="end-session"),
     path("settings/integrations/", include("integrations.urls")),
     path("meetings/", include("calendars.urls")),
+    # Passwords are asked for in one place each, where wrong ones are counted.
+    path("admin/login/", views.admin_sign_in),
+    path("admin/password_change/", RedirectView.as_view(pattern_name="password")),
     path("admin/", admin.site.urls),
 ]
 

@@ -2,31 +2,64 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth import views as auth_views
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm
 from django.contrib.auth.signals import user_logged_in
-from django.core.exceptions import ValidationError
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.urls import reverse_lazy
-from django.utils import translation
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_safe
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from sally import invitations
-from sally.forms import ProfileForm, ResetForm, SignInForm
+from sally import browsers, invitations, returning, throttling
+from sally.forms import ChangePasswordForm, ProfileForm, ResetForm, SignInForm
 from sally.models import User, validate_time_zone
+
+
+class _ByLink(auth_views.PasswordResetConfirmView):
+    """A new password, by a one-time link: whoever was locked out is let in again, and who is in by the old is not."""
+
+    def form_valid(self, form: SetPasswordForm[User]) -> HttpResponse:
+        response = super().form_valid(form)
+        throttling.lift(form.user)
+        _end_others(self.request, form.user)
+        return response
+
+
+class _Change(auth_views.PasswordChangeView):
+    form_class = ChangePasswordForm
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return super().get_form_kwargs() | {"request": self.request}
+
+    def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
+        response = super().form_valid(form)
+        throttling.lift(form.user, self.request)
+        _end_others(self.request, form.user)
+        return response
+
+
+def _end_others(request: HttpRequest, user: User) -> int:
+    """End every session of the user's but the one that asks for it."""
+    return user.sessions.exclude(session_key=request.session.session_key).delete()[0]
+
 
 _sign_in = auth_views.LoginView.as_view(template_name="sally/sign_in.html", authentication_form=SignInForm)
 sign_out = auth_views.LogoutView.as_view()
-invitation = auth_views.PasswordResetConfirmView.as_view(
+invitation = _ByLink.as_view(
     template_name="sally/invitation.html",
     token_generator=invitations.tokens,
     post_reset_login=True,
@@ -40,19 +73,28 @@ password_reset = auth_views.PasswordResetView.as_view(
     success_url=reverse_lazy("password-reset-sent"),
 )
 password_reset_sent = auth_views.PasswordResetDoneView.as_view(template_name="sally/password_reset_sent.html")
-password_reset_confirm = auth_views.PasswordResetConfirmView.as_view(
+password_reset_confirm = _ByLink.as_view(
     template_name="sally/password_reset_confirm.html", success_url=reverse_lazy("password-reset-done")
 )
 password_reset_done = auth_views.PasswordResetCompleteView.as_view(template_name="sally/password_reset_done.html")
-password = auth_views.PasswordChangeView.as_view(
-    template_name="sally/password.html", success_url=reverse_lazy("profile")
-)
+password = _Change.as_view(template_name="sally/password.html", success_url=reverse_lazy("profile"))
 
 
 def sign_in(request: HttpRequest) -> HttpResponseBase:
     if request.user.is_authenticated:  # whatever ``next`` says: it could lead here again
         return redirect("meetings")
     return _sign_in(request)
+
+
+@require_safe
+def admin_sign_in(request: HttpRequest) -> HttpResponse:
+    """Where Django admin sends people to: one sign-in for the whole house."""
+    wished = returning.wished(request, "admin:index")
+    if not request.user.is_authenticated:
+        return redirect_to_login(wished)
+    if not request.user.is_staff:
+        raise PermissionDenied
+    return redirect("admin:index" if wished == request.path else wished)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -96,4 +138,29 @@ def profile(request: HttpRequest) -> HttpResponse:
         with translation.override(user.language):
             messages.success(request, _("Your profile was saved."))
         return redirect("profile")
-    return render(request, "sally/profile.html", {"form": form})
+    own = request.session.session_key
+    sessions = [
+        {"session": one, "browser": browsers.in_words(one.user_agent), "is_this": one.session_key == own}
+        for one in request.user.sessions.alive(timezone.now()).defer("session_data").order_by("-used_at")
+    ]
+    return render(request, "sally/profile.html", {"form": form, "sessions": sessions, "several": len(sessions) > 1})
+
+
+@login_required
+@require_POST
+def end_session(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
+    assert isinstance(request.user, User)  # noqa: S101 - for the type checker
+    others = request.user.sessions.exclude(session_key=request.session.session_key)
+    get_object_or_404(others, public_id=public_id).delete()
+    messages.success(request, _("That browser is signed out."))
+    return redirect("profile")
+
+
+@login_required
+@require_POST
+def end_other_sessions(request: HttpRequest) -> HttpResponse:
+    assert isinstance(request.user, User)  # noqa: S101 - for the type checker
+    count = _end_others(request, request.user)
+    text = ngettext("%(count)s other browser is signed out.", "%(count)s other browsers are signed out.", count)
+    messages.success(request, text % {"count": count})
+    return redirect("profile")

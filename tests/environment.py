@@ -26,6 +26,8 @@ os.environ.update(
     MICROSOFT_LOGIN_URL="",
     MICROSOFT_GRAPH_URL="",
     CA_BUNDLE="",
+    SESSION_IDLE_HOURS="8",
+    SESSION_DAYS="7",
     SYNC_EVERY="5",
     SYNC_DAYS_BACK="1",
     SYNC_DAYS_AHEAD="90",

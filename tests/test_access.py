@@ -23,7 +23,7 @@ from tests.walking import Address, World, addresses, digest, signed_in
 
 REGISTERED = sorted(django_admin.site._registry, key=lambda model: model._meta.label)
 # Addresses that only take a post.
-POST_ONLY = ["sign-out", "connect", "sync-now", "set-option"]
+POST_ONLY = ["sign-out", "connect", "sync-now", "set-option", "end-session", "end-other-sessions"]
 # Models whose rows belong to no organization, for every admin to read and nobody to change.
 EVERY_ADMINS = [OperatorTrouble]
 # Django admin's own that any admin may post to, and that concern nobody else.
@@ -144,7 +144,8 @@ def test_the_owner_reaches_each(theirs: World) -> None:
 
 
 def test_the_walk_knows_each_kind_of_object(theirs: World) -> None:
-    assert {type(one) for one in theirs.objects.values()} <= {type(theirs.connection), Meeting, type(theirs.sign_in)}
+    kinds = {type(theirs.connection), Meeting, type(theirs.sign_in), type(theirs.session)}
+    assert {type(one) for one in theirs.objects.values()} == kinds
     for before, name in theirs.objects:
         assert any(one.has_object and one.path.startswith(before) for one in addresses(theirs)), (before, name)
 

@@ -27,7 +27,7 @@ from django.utils import timezone
 from calendars.models import Change, Meeting
 from integrations.models import CalendarConnection, ConnectionSecret, SignIn
 from integrations.oauth import SignedIn
-from sally.models import User
+from sally.models import Session, User
 
 # Parts of addresses that are no object's id.
 WORDS = {
@@ -49,6 +49,7 @@ class World:
     connection: CalendarConnection
     meeting: Meeting
     sign_in: SignIn
+    session: Session
 
     @classmethod
     def of(cls, owner: User) -> World:
@@ -81,7 +82,16 @@ class World:
             flow={"auth_uri": "https://login.example/", "other_account": dataclasses.asdict(OTHER)},
             expires_at=timezone.now() + timedelta(minutes=10),
         )
-        return cls(owner, connection, meeting, sign_in)
+        # Another browser of the owner's.
+        session = Session.objects.create(
+            session_key=f"elsewhere{owner.pk}",
+            session_data="",
+            expire_date=timezone.now() + timedelta(days=1),
+            user=owner,
+            signed_in_at=timezone.now(),
+            used_at=timezone.now(),
+        )
+        return cls(owner, connection, meeting, sign_in, session)
 
     @property
     def objects(self) -> Mapping[tuple[str, str], Model]:
@@ -89,6 +99,7 @@ class World:
             ("/settings/integrations/", "pk"): self.connection,
             ("/settings/integrations/sign-in/", "pk"): self.sign_in,
             ("/meetings/", "pk"): self.meeting,
+            ("/settings/profile/sessions/", "public_id"): self.session,
         }
 
 
@@ -134,7 +145,7 @@ def _filled(route: str, pattern: URLPattern, world: World) -> Address:
         if path.startswith("/admin/") and name in ("object_id", "content_type_id"):
             path += _in_admin(path, name)
         elif (path, name) in world.objects:
-            path += str(world.objects[path, name].pk)
+            path += str(getattr(world.objects[path, name], name))
             has_object = True
         elif name in WORDS:
             path += WORDS[name]

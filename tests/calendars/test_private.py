@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 from django.apps import apps
-from django.contrib.sessions.models import Session
 from django.test import Client
 from django_q.models import OrmQ
 from hypothesis import example, given, settings
@@ -26,7 +25,7 @@ from calendars.merge import seen_version
 from calendars.models import LookedAt, Meeting
 from integrations.events import Attendee, Kind, Person, RemoteEvent, Response
 from integrations.models import CalendarConnection
-from sally.models import Organization
+from sally.models import Organization, Session
 from tests.conftest import make_user
 from tests.memory import MemoryClient, event, version_of
 
