@@ -68,11 +68,6 @@ def _fingerprint(address: str) -> str:
     return salted_hmac("sally.throttling", address.strip().lower(), algorithm="sha256").hexdigest()
 
 
-def client(_username: str, ip_address: str | None, *_rest: object) -> str:
-    """What axes writes into its own log lines."""
-    return f"ip {ip_address}"
-
-
 @receiver(pre_save, sender=AccessAttempt)
 def keep_nothing_typed(sender: object, instance: AccessAttempt, **_kwargs: Any) -> None:
     instance.get_data = instance.post_data = ""

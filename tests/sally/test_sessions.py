@@ -14,6 +14,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries, Settings
 
+from sally import invitations
 from sally.models import Session, User
 from tests.conftest import PASSWORD, make_user
 from tests.sally.passwords import right
@@ -220,10 +221,20 @@ def test_a_password_change_ends_and_removes_the_other_sessions(alice: User) -> N
     new = "another horse another staple"
     fields = {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
     assert here.post("/settings/profile/password/", fields).status_code == 302
+    assert key(here) != old
+    # Before the other one asks for anything: the list of sessions must not show it either.
+    assert list(alice.sessions.values_list("session_key", flat=True)) == [key(here)]
     assert is_signed_in(here)
     assert not is_signed_in(there)
-    assert key(here) != old
-    assert list(alice.sessions.values_list("session_key", flat=True)) == [key(here)]
+
+
+def test_a_new_password_by_link_removes_all_sessions(alice: User) -> None:
+    signed_in(alice)
+    browser = Client()
+    page = browser.get(invitations.link(alice).removeprefix("http://testserver"), follow=True).request["PATH_INFO"]
+    new = "another horse another staple"
+    browser.post(page, {"new_password1": new, "new_password2": new})
+    assert list(alice.sessions.values_list("session_key", flat=True)) == [key(browser)]  # an invitation signs in
 
 
 def test_a_password_change_keeps_since_when_one_is_signed_in(alice: User, clock: time_machine.Traveller) -> None:

@@ -373,6 +373,13 @@ def test_a_reset_signs_nobody_in_and_everybody_out(alice: User, as_alice: Client
     assert not is_signed_in(as_alice)
 
 
+def test_a_reset_in_the_browser_that_is_signed_in_signs_it_out(alice: User, as_alice: Client) -> None:
+    ask_for_reset(as_alice)
+    done = choose(as_alice, follow(as_alice, link_in(only_mail())))
+    assert "Your new password is set" in done.content.decode()
+    assert not is_signed_in(as_alice)
+
+
 @pytest.mark.parametrize("email", ["Alice@QUAY.example", "alice@quay.example"])
 def test_a_reset_takes_any_letter_case(alice: User, browser: Client, email: str) -> None:
     ask_for_reset(browser, email)
