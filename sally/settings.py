@@ -347,7 +347,8 @@ LOGGING: dict[str, Any] = {
         "django.db.backends": {"level": "INFO"},
         # Django's own goes to a console in DEBUG and to ADMINS by mail; ours goes where all goes.
         "django": {"level": "INFO", "handlers": [], "propagate": True},
-        # gunicorn's handlers know no filter, and its lines hold addresses with their query.
+        # Servers' own handlers know no filter, and their lines hold addresses with their query.
+        "django.server": {"handlers": ["console"], "propagate": False},
         "gunicorn.error": {"handlers": ["console"], "propagate": False},
         "gunicorn.access": {"handlers": ["console"], "propagate": False},
     },
