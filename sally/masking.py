@@ -53,6 +53,7 @@ _SHAPES = re.compile(
     r"|(?<![\w.])[01]\.A[\w.-]{16,}+"  # Entra: codes and refresh tokens
     r"|(?<![\w.])M\.C[\w.!*$-]{12,}+"  # personal accounts: the same
     r"|(?<![\w.])Ew[A-D][\w+/=-]{24,}+"  # personal accounts: access tokens
+    r"|(?<![\w-])[0-9a-z]{5,8}-[0-9a-f]{32}(?![\w-])"  # Django's, in links that invite and that reset a password
     r"|-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[^-]*+(?:-----END [A-Z ]{0,30}-----)?"
 )
 _SCHEMES = re.compile(

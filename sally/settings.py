@@ -263,12 +263,14 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = _https
 SECURE_HSTS_PRELOAD = _https
 HSTS = f"max-age={SECURE_HSTS_SECONDS}; includeSubDomains; preload"
 SECURE_REFERRER_POLICY = "same-origin"
-# What a page could ask of the browser and none of ours does.
+# What a page could ask of the browser and none of ours does: all that Chromium knows (it complains of others).
 _UNUSED = (
-    "accelerometer autoplay bluetooth browsing-topics camera display-capture encrypted-media fullscreen gamepad "
-    "geolocation gyroscope hid idle-detection local-fonts magnetometer microphone midi payment picture-in-picture "
-    "publickey-credentials-create publickey-credentials-get screen-wake-lock serial storage-access usb "
-    "web-share xr-spatial-tracking"
+    "accelerometer autoplay browsing-topics camera clipboard-read clipboard-write compute-pressure "
+    "cross-origin-isolated display-capture encrypted-media fullscreen gamepad geolocation gyroscope hid "
+    "identity-credentials-get idle-detection interest-cohort keyboard-map local-fonts local-network-access "
+    "magnetometer microphone midi otp-credentials payment picture-in-picture private-state-token-issuance "
+    "private-state-token-redemption publickey-credentials-create publickey-credentials-get screen-wake-lock serial "
+    "speaker-selection storage-access sync-xhr usb window-management xr-spatial-tracking"
 )
 # On every answer (sally.middleware.protect), unless it says otherwise.
 ANSWER_HEADERS = {
@@ -373,7 +375,8 @@ LOGGING: dict[str, Any] = {
         "django.db.backends": {"level": "INFO"},
         # Django's own goes to a console in DEBUG and to ADMINS by mail; ours goes where all goes.
         "django": {"level": "INFO", "handlers": [], "propagate": True},
-        # gunicorn's handlers know no filter, and its lines hold addresses with their query.
+        # Servers' own handlers know no filter, and their lines hold addresses with their query.
+        "django.server": {"handlers": ["console"], "propagate": False},
         "gunicorn.error": {"handlers": ["console"], "propagate": False},
         "gunicorn.access": {"handlers": ["console"], "propagate": False},
     },

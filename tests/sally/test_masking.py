@@ -7,11 +7,14 @@ import time
 from urllib.parse import urlencode
 
 import pytest
+from django.contrib.auth.tokens import default_token_generator
 from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
+from sally import invitations
 from sally.masking import MASK, is_secret, mask, mask_text
+from sally.models import User
 
 C = "CANARY7f3a"
 NAMES = [
@@ -52,6 +55,14 @@ def test_what_has_such_a_name_is_hidden_as_a_header(name: str) -> None:
     ):
         assert C not in mask_text(text), text
     assert "Accept: */*" in mask_text(f"{name}: {C} {C}\r\nAccept: */*")
+
+
+@pytest.mark.django_db
+def test_the_links_that_invite_and_that_reset_a_password_are_hidden(alice: User) -> None:
+    for tokens in (default_token_generator, invitations.tokens):
+        token = tokens.make_token(alice)
+        text = f"Not Found: /invitation/MQ/{token}/"
+        assert mask_text(text) == f"Not Found: /invitation/MQ/{MASK}/"
 
 
 def test_a_cookie_header_is_hidden_to_its_end() -> None:
@@ -119,6 +130,7 @@ def test_a_short_value_is_not_searched_for(settings: Settings) -> None:
         "sync of 1f2e: ReconnectNeeded: AADSTS70008: invalid_grant",
         "basic usage; bearer tokens are fine",
         "Internal Server Error: /settings/integrations/",
+        "connection 0a1b2c3d-0000-4000-8000-0123456789ab",
         "version 1.A of it, at 10:30",
         "http://localhost:8000/settings/?day=2026-11-23",
     ],
