@@ -111,6 +111,10 @@ class UserAdmin(ForOrganization):
     readonly_fields = ["last_login"]
 
     @method_decorator(recently_confirmed)
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return super().delete_view(request, *args, **kwargs)
+
+    @method_decorator(recently_confirmed)
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """A session that somebody else got hold of must not give out roles."""
         return super().changeform_view(request, *args, **kwargs)

@@ -369,6 +369,7 @@ LOGGING: dict[str, Any] = {
         # even the filter should have to find a secret in there.
         "exchangelib": {"level": "CRITICAL"},
         "django-q": {"level": "WARNING"},
+        "axes": {"level": "ERROR"},  # sally.access_log says it in fewer words
         "msal": {"level": "WARNING"},
         "urllib3": {"level": "WARNING"},
         "requests": {"level": "WARNING"},
