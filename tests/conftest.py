@@ -56,6 +56,20 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.skip(hint)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With ``SALLY_ONLY_DATABASE=1`` only what uses the database: the rest is the same on every one."""
+    if os.environ.get("SALLY_ONLY_DATABASE") != "1":
+        return
+    uses = {"db", "transactional_db", "django_db_setup", "live_server"}
+    rest = [
+        one
+        for one in items
+        if not (uses & set(getattr(one, "fixturenames", ())) or one.get_closest_marker("django_db"))
+    ]
+    config.hook.pytest_deselected(items=rest)
+    items[:] = [one for one in items if one not in set(rest)]
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for hint in sorted(_skipped):
         terminalreporter.write_line(f"SKIPPED for want of {hint}", yellow=True, bold=True)
