@@ -60,14 +60,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """With ``SALLY_ONLY_DATABASE=1`` only what uses the database: the rest is the same on every one."""
     if os.environ.get("SALLY_ONLY_DATABASE") != "1":
         return
-    uses = {"db", "transactional_db", "django_db_setup", "live_server"}
-    rest = [
-        one
-        for one in items
-        if not (uses & set(getattr(one, "fixturenames", ())) or one.get_closest_marker("django_db"))
-    ]
+    uses = {"db", "transactional_db", "live_server"}
+    kept: list[pytest.Item] = []
+    rest: list[pytest.Item] = []
+    for one in items:
+        is_kept = uses & set(getattr(one, "fixturenames", ())) or one.get_closest_marker("django_db")
+        (kept if is_kept else rest).append(one)
     config.hook.pytest_deselected(items=rest)
-    items[:] = [one for one in items if one not in set(rest)]
+    items[:] = kept
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
