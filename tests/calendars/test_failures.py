@@ -17,6 +17,7 @@ from django.utils import timezone, translation
 
 from calendars import sync
 from calendars.models import Meeting
+from integrations.http import Session
 from integrations.models import CalendarConnection
 from tests.conftest import connect
 from tests.sandbox_process import Sandbox
@@ -239,11 +240,21 @@ def test_what_is_to_be_proved_is_kept_for_the_next_sign_in(connection: CalendarC
 
 
 def test_a_claims_challenge_of_graphs_is_tried_without_the_person_first(
-    connection: CalendarConnection, microsoft: Sandbox
+    connection: CalendarConnection, microsoft: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    asked: list[str | None] = []
+    request = Session.request
+
+    def listen(session: Session, method: str, url: str, **kwargs: Any) -> Any:
+        if url.endswith("/token"):
+            asked.append(kwargs["data"].get("claims"))
+        return request(session, method, url, **kwargs)
+
+    monkeypatch.setattr(Session, "request", listen)
     microsoft.control("POST", "faults", json=graph(401, "x", {"WWW-Authenticate": f'Bearer claims="{IN_HEADER}"'}))
     sync_now(connection)
     assert (connection.status, connection.claims) == ("connected", "")
+    assert [json.loads(one) if one else None for one in asked] == [None, json.loads(CLAIMS)]
 
 
 @pytest.mark.parametrize("challenge", ["!!!", "bm8ganNvbg==", "W10=", "x" * 7000, "eyJhIjo="])

@@ -16,6 +16,7 @@ from integrations.errors import OperatorProblem
 from integrations.models import CalendarConnection, OperatorTrouble
 from sally import health
 from sally.models import User
+from tests.calendars.test_failures import refused
 from tests.conftest import TOMAS, connect, make_user, sign_in_at_microsoft
 from tests.sandbox_process import Sandbox
 
@@ -144,6 +145,12 @@ class TestWhoMayRaiseAnAlarm:
         state = callback.partition("state=")[2].partition("&")[0]
         path = callback.partition("?")[0]
         as_alice.get(f"{path}?state={state}&error=invalid_client&error_description=AADSTS7000215")
+        assert not OperatorTrouble.objects.exists()
+
+    def test_nor_with_a_code_that_is_none(self, as_alice: Client, microsoft: Sandbox) -> None:
+        callback = sign_in_at_microsoft(as_alice, microsoft)
+        microsoft.control("POST", "faults", json=refused("invalid_request", 9002313))
+        as_alice.get(callback)
         assert not OperatorTrouble.objects.exists()
 
     @pytest.mark.parametrize("code", ["AADSTS9002313", "INVALID_REQUEST", "AADSTS650053"])
