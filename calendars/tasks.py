@@ -13,8 +13,8 @@ from django_q.exceptions import TimeoutException
 from django_q.tasks import async_task
 
 from calendars import retention, sync
-from integrations import notices
-from integrations.models import CalendarConnection, OperatorTrouble
+from integrations import notices, upkeep
+from integrations.models import CalendarConnection
 from sally import health, logs
 
 logger = logging.getLogger(__name__)
@@ -66,10 +66,9 @@ def tidy() -> None:
 
 @entry_point
 def look_after() -> None:
-    """Every minute: let connections of absent owners rest, and tell people what concerns them."""
+    """Every minute: what concerns connections but is no sync, and the mails about it."""
     now = timezone.now()
-    CalendarConnection.objects.rest_unused(now)
-    OperatorTrouble.objects.forget(CalendarConnection.objects.troubled_codes(), now)
+    upkeep.look_after(now)
     notices.send_due(now)
 
 

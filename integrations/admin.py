@@ -64,15 +64,16 @@ class ConnectionAdmin(ForOrganization):
 
     @admin.action(description=_("Pause"))
     def pause(self, request: HttpRequest, queryset: QuerySet[CalendarConnection]) -> None:
-        paused = queryset.exclude(status=CalendarConnection.Status.PAUSED)
-        count = paused.count()
-        for connection in paused:
+        """Also what rests for its owner's absence, so that it stays so when they are back."""
+        running = list(queryset.exclude(pause_reason=CalendarConnection.Pause.ADMIN))
+        for connection in running:
             connection.pause()
-        self._report(request, count)
+        self._report(request, len(running))
 
     @admin.action(description=_("Resume"))
     def resume(self, request: HttpRequest, queryset: QuerySet[CalendarConnection]) -> None:
-        paused = list(queryset.filter(status=CalendarConnection.Status.PAUSED))
+        """What rests for its owner's absence goes on when they sign in."""
+        paused = list(queryset.filter(pause_reason=CalendarConnection.Pause.ADMIN))
         for connection in paused:
             connection.resume()
         self._report(request, len(paused))
@@ -84,7 +85,7 @@ class ConnectionAdmin(ForOrganization):
 
 @admin.register(OperatorTrouble)
 class OperatorTroubleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic to the type checker only
-    """For every admin to read: it concerns no organization's own. It goes by itself when it is solved."""
+    """For every admin to read. It goes by itself when it is solved; a superuser may take it away earlier."""
 
     list_display = ["code", "since", "seen_at", "times", "what_to_do"]
     fields = readonly_fields = ("code", "what_to_do", "detail", "since", "seen_at", "times", "mailed_at")
@@ -106,4 +107,4 @@ class OperatorTroubleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # gener
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
+        return isinstance(request.user, User) and request.user.is_superuser

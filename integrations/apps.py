@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.apps import AppConfig
 from django.contrib.auth.signals import user_logged_in
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
@@ -20,18 +21,18 @@ class IntegrationsConfig(AppConfig):
         from sally import health
 
         health.register("operator", operator_problems, _("Problems for the operator"))
-        user_logged_in.connect(wake_unused, dispatch_uid="integrations")
+        user_logged_in.connect(wake_used, dispatch_uid="integrations")
 
 
 def operator_problems() -> str:
-    """For the readiness check: what only Sally's operator can mend, by its codes."""
+    """For the readiness check: what keeps everybody's connections from working, by its codes."""
     from integrations.models import OperatorTrouble
 
-    return ", ".join(OperatorTrouble.objects.values_list("code", flat=True))
+    return ", ".join(OperatorTrouble.objects.everybodys().values_list("code", flat=True))
 
 
-def wake_unused(sender: object, user: User, **_: Any) -> None:
-    """What rested while its owner was away goes on when they sign in."""
+def wake_used(sender: object, user: User, **_: Any) -> None:
+    """What rested while its owner was away goes on when they sign in, at once."""
     from integrations.models import CalendarConnection
 
-    CalendarConnection.objects.wake_unused(user)
+    CalendarConnection.objects.filter(owner=user).wake_used(timezone.now())

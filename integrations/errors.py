@@ -9,7 +9,8 @@
     │   ├── PasswordRefused   never tried again by itself: directories lock accounts
     │   ├── PermissionMissing
     │   ├── ApprovalNeeded
-    │   └── WrongDoor         a mailbox of another kind
+    │   ├── WrongDoor         a mailbox of another kind
+    │   └── OnlyHere          looked like the operator's problem, but everybody else works
     ├── SignInCancelled       the person said no at the provider's page
     ├── CursorExpired         start again without the cursor, at once
     ├── OperatorProblem       Sally's administrator has to act
@@ -78,6 +79,10 @@ class ApprovalNeeded(ReconnectNeeded):
 
 class WrongDoor(ReconnectNeeded):
     code = "DOOR"
+
+
+class OnlyHere(ReconnectNeeded):
+    code = "HERE"
 
 
 class SignInCancelled(ProviderError):

@@ -39,7 +39,8 @@ class Row:
     ``text`` is for a connection that exists, ``sign_in`` for a sign-in that ended with it, ``operator`` for those who
     run Sally; where they are empty, those of the class count. An answer of Entra's belongs to the first row that names
     its ``error`` (or names none) and either its number or its suberror (or neither). The code is the number where the
-    row names it, else the row's own.
+    row names it, else the row's own. ``own_fault``: surely of Sally's registration or settings, and nothing that a
+    person's own parameters can cause.
     """
 
     kind: type[ProviderError]
@@ -51,8 +52,12 @@ class Row:
     suberrors: Collection[str] = ()
     numbers: Collection[int] = ()
     operator: Words = ""
+    own_fault: bool = False
+    reconnect: bool | None = None
 
     def concerns(self, error: str, suberror: str, number: int) -> bool:
+        if self.kind is errors.OnlyHere:
+            return False
         if self.errors and error not in self.errors:
             return False
         if self.numbers or self.suberrors:
@@ -82,6 +87,7 @@ ROWS = (
         _("This is a personal Microsoft account. Connect it with the tile for personal accounts."),
         _("This is a personal Microsoft account. Nothing was connected; use the tile for personal accounts."),
         tile="microsoft-personal",
+        reconnect=False,
         code="DOOR-2",
         numbers=(50020, 500200, 500208, 9002332),
     ),
@@ -89,7 +95,8 @@ ROWS = (
         errors.WrongDoor,
         _(
             "This account has no mailbox in Microsoft 365. If your calendar is on your organization's own Exchange "
-            "server, connect it with the tile for Exchange On-Premise."
+            "server, connect it with the tile for Exchange On-Premise; if the mailbox was only just set up, sign in "
+            "again."
         ),
         _(
             "This account has no mailbox in Microsoft 365. Nothing was connected; if your calendar is on your "
@@ -230,13 +237,40 @@ ROWS = (
         code="CLIENT-KEY",
         errors=_CLIENT,
         numbers=(70002, 700027, 7000215, 7000218, 7000222),
+        own_fault=True,
         operator=_(
             "Microsoft refuses Sally's client secret or certificate: it has expired, or is not the one of the app "
             "registration. Make a new one in Entra (Certificates & secrets), put it into MICROSOFT_CLIENT_SECRET or "
             "MICROSOFT_CLIENT_CERTIFICATE and restart web and worker. Connections recover by themselves."
         ),
     ),
+    Row(
+        errors.OperatorProblem,
+        code="REDIRECT",
+        errors=_CLIENT,
+        numbers=(50011, 500112),
+        own_fault=True,
+        operator=_(
+            "Microsoft does not know the address that people come back to. Add it to the app registration (Redirect "
+            "URI, platform Web), to the letter: PUBLIC_URL followed by /settings/integrations/microsoft/callback/"
+        ),
+    ),
     Row(errors.OperatorProblem, errors=_CLIENT),
+    # -- the same for one connection, while it works for the others; found out by the connection itself ---------------
+    Row(
+        errors.OnlyHere,
+        _(
+            "Your organization seems to have removed Sally. Sign in again; an admin of it may have to approve. Your "
+            "meetings are kept."
+        ),
+        code="UNKNOWN-APP",
+        numbers=(90002, 500011, 650052, 700016),
+    ),
+    Row(
+        errors.OnlyHere,
+        _("Sally's stored access to this calendar cannot be opened any more. Sign in again; your meetings are kept."),
+        code="KEYS",
+    ),
     # -- what Graph and the database say; recognised where they are read -------------------------------------------
     Row(
         errors.UnexpectedAnswer,
@@ -260,6 +294,7 @@ ROWS = (
     Row(
         errors.OperatorProblem,
         code="OPERATOR-0",
+        own_fault=True,
         operator=_(
             "MICROSOFT_CLIENT_ID and MICROSOFT_CLIENT_SECRET (or MICROSOFT_CLIENT_CERTIFICATE) are not set. The README "
             "says how to register Sally with Microsoft."
@@ -268,6 +303,7 @@ ROWS = (
     Row(
         errors.OperatorProblem,
         code="OPERATOR-1",
+        own_fault=True,
         operator=_(
             "The file MICROSOFT_CLIENT_CERTIFICATE is no readable pair of private key and certificate (PEM, without a "
             "password). Replace it and restart web and worker."
@@ -339,9 +375,9 @@ ROWS = (
     ),
 )
 
-_BY_CODE: Mapping[str, Row] = {
-    **{f"AADSTS{number}": row for row in reversed(ROWS) for number in row.numbers},
-    **{row.code: row for row in reversed(ROWS) if row.code},
+_BY_CODE: Mapping[tuple[type[ProviderError], str], Row] = {
+    **{(row.kind, f"AADSTS{number}"): row for row in reversed(ROWS) for number in row.numbers},
+    **{(row.kind, row.code): row for row in reversed(ROWS) if row.code},
 }
 _BY_KIND: Mapping[type[ProviderError], Row] = {
     row.kind: row for row in ROWS if not (row.code or row.errors or row.numbers)
@@ -376,7 +412,7 @@ def of_connection(kind: str, code: str) -> Problem:
     found = errors.kinds().get(kind, ProviderError)
     row = _row(found, code)
     text = row.text or next(_BY_KIND[one].text for one in found.__mro__ if one in _BY_KIND and _BY_KIND[one].text)
-    reconnect = issubclass(found, errors.ReconnectNeeded) and not issubclass(found, errors.WrongDoor)
+    reconnect = issubclass(found, errors.ReconnectNeeded) if row.reconnect is None else row.reconnect
     return Problem(text, code, reconnect, row.tile)
 
 
@@ -396,13 +432,16 @@ def for_operator(code: str) -> Words:
 
 
 def is_own_fault(error: errors.OperatorProblem) -> bool:
-    """Whether it is surely Sally's registration or settings, and nothing that a person's own parameters can cause."""
-    return bool(_row(errors.OperatorProblem, error.code).operator)
+    return _row(errors.OperatorProblem, error.code).own_fault
+
+
+def may_be_only_here(error: errors.OperatorProblem) -> bool:
+    """Whether one connection, or one organization, can have it while it works for all others."""
+    return (errors.OnlyHere, error.code) in _BY_CODE
 
 
 def _row(kind: type[ProviderError], code: str) -> Row:
-    row = _BY_CODE.get(code)
-    return row if row and row.kind is kind else Row(kind)
+    return _BY_CODE.get((kind, code)) or Row(kind)
 
 
 def _plain(error: str) -> str:

@@ -19,6 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from integrations import problems
 from integrations.errors import ProviderError, ReconnectNeeded
 from integrations.models import CalendarConnection, OperatorTrouble, OtherAccount, SignIn, SyncOption
+from integrations.models.sign_ins import CONNECTED
 from integrations.providers import COMING, PROVIDERS
 from sally.access import for_person
 from sally.models import User
@@ -58,7 +59,11 @@ def card(request: HttpRequest, user: User, pk: uuid.UUID) -> HttpResponse:
 @require_safe
 @for_person
 def add(request: HttpRequest, user: User) -> HttpResponse:
-    context = {"providers": PROVIDERS.values(), "coming": COMING, "troubled": OperatorTrouble.objects.exists()}
+    context = {
+        "providers": PROVIDERS.values(),
+        "coming": COMING,
+        "troubled": OperatorTrouble.objects.everybodys().exists(),
+    }
     return render(request, "integrations/add.html", context)
 
 
@@ -130,11 +135,16 @@ def _connected(request: HttpRequest, connection: CalendarConnection) -> HttpResp
 def other_account(request: HttpRequest, user: User, pk: uuid.UUID) -> HttpResponse:
     """Another account than the one to be mended signed in: connect it besides, or leave it."""
     sign_in = get_object_or_404(SignIn.objects.select_related("connection"), pk=pk, user=user)
-    if sign_in.other_account is None:
-        messages.error(request, str(problems.SIGN_IN_USED_UP))
+    account = sign_in.other_account
+    if account is None:
+        if sign_in.outcome != CONNECTED:  # as after a second click
+            messages.error(request, str(problems.SIGN_IN_USED_UP))
         return redirect("integrations")
     if request.method != "POST":
-        return render(request, "integrations/other_account.html", {"sign_in": sign_in})
+        known = CalendarConnection.objects.filter(
+            owner=user, provider=sign_in.provider, account_id=account.account_id
+        ).exists()
+        return render(request, "integrations/other_account.html", {"sign_in": sign_in, "known": known})
     if "leave" in request.POST:
         sign_in.dismiss_other()
         return redirect("integrations")

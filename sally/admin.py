@@ -110,6 +110,12 @@ class UserAdmin(ForOrganization):
     fields = ["email", "name", "organization", "role", "is_active", "language", "time_zone", "last_login"]
     readonly_fields = ["last_login"]
 
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Looking is free; what is chosen from the list of actions is not."""
+        view = super().changelist_view
+        confirmed = recently_confirmed(view) if request.method == "POST" else view
+        return confirmed(request, extra_context)
+
     @method_decorator(recently_confirmed)
     def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         return super().delete_view(request, *args, **kwargs)

@@ -132,14 +132,14 @@ def _worker() -> str:
     if last is None:
         return _("has never run")
     if timezone.now() - last > DEAD_AFTER:
-        return _("no sign of life for %(time)s") % {"time": timesince(last)}
+        return _("no sign of life; the last: %(time)s ago") % {"time": timesince(last)}
     return ""
 
 
 def _queue() -> str:
     waiting_since = _oldest_in_redis() if settings.REDIS_URL else _oldest_in_database()
     if waiting_since and timezone.now() - waiting_since > QUEUE_LATE:
-        return _("the oldest task has been waiting for %(time)s") % {"time": timesince(waiting_since)}
+        return _("the oldest task was queued %(time)s ago") % {"time": timesince(waiting_since)}
     return ""
 
 

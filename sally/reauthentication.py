@@ -10,7 +10,6 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -21,6 +20,7 @@ from django.views.decorators.http import require_http_methods
 from django_htmx.http import HttpResponseClientRedirect
 
 from sally import returning, sessions, throttling
+from sally.access import for_person
 from sally.forms import ConfirmForm
 from sally.models import User
 
@@ -59,15 +59,14 @@ def _ask(request: HttpRequest) -> HttpResponseBase:
 
 
 @require_http_methods(["GET", "POST"])
-@login_required
-def confirm(request: HttpRequest) -> HttpResponse:
+@for_person
+def confirm(request: HttpRequest, user: User) -> HttpResponse:
     """Ask for the password, and lead back. A form that was under way is not sent for the person, but told of."""
-    assert isinstance(request.user, User)  # noqa: S101 - for the type checker
     form = ConfirmForm(request, request.POST if request.method == "POST" else None)
     if not form.is_valid():
         context = {"form": form, "next": returning.wished(request), "undone": request.session.get(_UNDONE)}
         return render(request, "sally/confirm.html", context)
-    throttling.lift(request.user, request)
+    throttling.lift(user, request)
     sessions.confirm(request.session, timezone.now())
     if request.session.pop(_UNDONE, False):
         messages.warning(request, _("Nothing was changed yet: please do once more what you were about to do."))

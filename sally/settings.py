@@ -346,6 +346,8 @@ SYNC_EVERY = _number("SYNC_EVERY", 5, 1, 1440)  # minutes
 SYNC_DAYS_BACK = _number("SYNC_DAYS_BACK", 1, 0, 365)
 SYNC_DAYS_AHEAD = _number("SYNC_DAYS_AHEAD", 90, 1, 365)
 DORMANT_DAYS = _number("DORMANT_DAYS", 90, 1, 3650)
+if DORMANT_DAYS <= SESSION_DAYS:
+    raise ImproperlyConfigured(f"DORMANT_DAYS={DORMANT_DAYS} must be greater than SESSION_DAYS={SESSION_DAYS}.")
 # How long a meeting is kept after its end. No sync looks back further: it would fetch again what was deleted.
 KEEP_DAYS = _number("KEEP_DAYS", 30, 1, 3650)
 if KEEP_DAYS < SYNC_DAYS_BACK:

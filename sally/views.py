@@ -7,15 +7,14 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth import views as auth_views
-from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm
 from django.contrib.auth.signals import user_logged_in
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.dispatch import receiver
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.urls import reverse_lazy
@@ -25,6 +24,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from sally import browsers, invitations, returning, throttling
+from sally.access import for_person
 from sally.forms import ChangePasswordForm, ProfileForm, ResetForm, SignInForm
 from sally.models import User, validate_time_zone
 
@@ -53,8 +53,11 @@ class _Change(auth_views.PasswordChangeView):
 
 
 def _end_others(request: HttpRequest, user: User) -> int:
-    """End every session of the user's but the one that asks for it."""
-    return user.sessions.exclude(session_key=request.session.session_key).delete()[0]
+    """End every session of the user's but the one that asks for it; how many were still good."""
+    own = request.session.session_key
+    count = user.sessions.alive(timezone.now()).exclude(session_key=own).count()
+    user.sessions.exclude(session_key=own).delete()
+    return count
 
 
 _sign_in = auth_views.LoginView.as_view(template_name="sally/sign_in.html", authentication_form=SignInForm)
@@ -127,40 +130,38 @@ def take_from_browser(sender: object, request: HttpRequest, user: User, **_kwarg
         user.save(update_fields=changed)
 
 
-@login_required
 @require_http_methods(["GET", "POST"])
-def profile(request: HttpRequest) -> HttpResponse:
-    assert isinstance(request.user, User)  # noqa: S101 - for the type checker
+@for_person
+def profile(request: HttpRequest, user: User) -> HttpResponse:
     # A copy: what a refused form put into its instance must not show as the name beside it.
-    form = ProfileForm(request.POST or None, instance=User.objects.get(pk=request.user.pk))
+    form = ProfileForm(request.POST or None, instance=User.objects.get(pk=user.pk))
     if request.method == "POST" and form.is_valid():
-        user = form.save()
-        with translation.override(user.language):
+        saved = form.save()
+        with translation.override(saved.language):
             messages.success(request, _("Your profile was saved."))
         return redirect("profile")
     own = request.session.session_key
     sessions = [
         {"session": one, "browser": browsers.in_words(one.user_agent), "is_this": one.session_key == own}
-        for one in request.user.sessions.alive(timezone.now()).defer("session_data").order_by("-used_at")
+        for one in user.sessions.alive(timezone.now()).defer("session_data").order_by("-used_at")
     ]
     return render(request, "sally/profile.html", {"form": form, "sessions": sessions, "several": len(sessions) > 1})
 
 
-@login_required
 @require_POST
-def end_session(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
-    assert isinstance(request.user, User)  # noqa: S101 - for the type checker
-    others = request.user.sessions.exclude(session_key=request.session.session_key)
-    get_object_or_404(others, public_id=public_id).delete()
+@for_person
+def end_session(request: HttpRequest, user: User, public_id: uuid.UUID) -> HttpResponse:
+    others = user.sessions.exclude(session_key=request.session.session_key)
+    if not others.filter(public_id=public_id).delete()[0]:
+        raise Http404
     messages.success(request, _("That browser is signed out."))
     return redirect("profile")
 
 
-@login_required
 @require_POST
-def end_other_sessions(request: HttpRequest) -> HttpResponse:
-    assert isinstance(request.user, User)  # noqa: S101 - for the type checker
-    count = _end_others(request, request.user)
+@for_person
+def end_other_sessions(request: HttpRequest, user: User) -> HttpResponse:
+    count = _end_others(request, user)
     text = ngettext("%(count)s other browser is signed out.", "%(count)s other browsers are signed out.", count)
     messages.success(request, text % {"count": count})
     return redirect("profile")

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 
 from django.db import models
 
-from integrations.models.connections import LEASE as LEASE
-from integrations.models.connections import MOST_ATTEMPTS as MOST_ATTEMPTS
 from integrations.models.connections import CalendarConnection as CalendarConnection
-from integrations.models.connections import ConnectionQuerySet as ConnectionQuerySet
 from integrations.models.connections import SyncOption as SyncOption
+from integrations.models.querysets import LEASE as LEASE
+from integrations.models.querysets import MOST_ATTEMPTS as MOST_ATTEMPTS
 from integrations.models.sealed import ConnectionSecret as ConnectionSecret
 from integrations.models.sealed import LeaseLost as LeaseLost
 from integrations.models.sign_ins import OtherAccount as OtherAccount

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models import Case, F, Q, When
+from django.db.models import Case, F, When
 from django.db.models.functions import Greatest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -22,26 +22,24 @@ from integrations import errors, problems, signals
 from integrations.errors import (
     CursorExpired,
     InternalError,
+    OnlyHere,
     OperatorProblem,
     ProviderError,
     RateLimited,
     ReconnectNeeded,
     Temporary,
 )
+from integrations.models.querysets import LEASE, MOST_ATTEMPTS, ConnectionQuerySet
 from integrations.models.sealed import ConnectionSecret, LeaseLost
 from integrations.models.troubles import OperatorTrouble
 from integrations.providers import PROVIDERS, Provider
 from sally.models import User
 
 if TYPE_CHECKING:
-    from integrations.oauth import SignedIn
+    pass
 
 logger = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=60)
-# A connection that was claimed this often and never came back may be killing its workers: it waits an hour.
-MOST_ATTEMPTS = 5
-POISONED_PAUSE = timedelta(hours=1)
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=1)
 OPERATOR_PAUSE = timedelta(minutes=15)
@@ -51,8 +49,12 @@ FAILURES_SHOWN = 3
 FAR_OFF = timedelta(minutes=15)
 # So long after its time a connection waits only if the background work is behind, or does not run.
 LATE_AFTER = timedelta(minutes=10)
+# What looks like the operator's problem for so many tries, while it works elsewhere, is this connection's own.
+ALONE_AFTER = 4
+ELSEWHERE_WITHIN = timedelta(hours=2)
 # A calendar that was not seen for so much longer than a sync takes to come round: the person is told what was missed.
 UNSEEN_AFTER = timedelta(minutes=30)
+JITTER = 0.1
 UNSEEN_TOLD_FOR = timedelta(days=3)
 
 
@@ -66,97 +68,6 @@ class SyncOption(enum.StrEnum):
     def counter(self) -> str:
         """The field that counts what this option leaves out."""
         return {"sync_private": "private_left_out", "sync_only_online": "offline_left_out"}[self.value]
-
-
-class ConnectionQuerySet(models.QuerySet["CalendarConnection"]):
-    def due(self, now: datetime) -> ConnectionQuerySet:
-        """Connections whose time has come and that nobody is working on."""
-        return self.filter(
-            Q(lease_until=None)
-            | Q(lease_until__lt=now, attempts__lt=MOST_ATTEMPTS)
-            | Q(lease_until__lt=now - POISONED_PAUSE),
-            status__in=CalendarConnection.AT_WORK,
-            next_sync_at__lte=now,
-            owner__is_active=True,
-        )
-
-    def claim(self, now: datetime, *, limit: int) -> tuple[list[uuid.UUID], uuid.UUID]:
-        """Lease up to ``limit`` of these connections to one token, the longest waiting first."""
-        token = uuid.uuid4()
-        with transaction.atomic():
-            free = self.select_for_update(skip_locked=True, of=("self",)).order_by("next_sync_at")
-            claimed = list(free.values_list("pk", flat=True)[:limit])
-            if claimed:
-                CalendarConnection.objects.filter(pk__in=claimed).update(lease_until=now + LEASE, lease_token=token)
-        return claimed, token
-
-    def begin(self, pk: uuid.UUID, token: uuid.UUID, now: datetime) -> CalendarConnection | None:
-        """Start to work on a claim: the connection with its secret, or None when the claim is stale or was begun.
-
-        The claim's token is exchanged for one that only this worker knows: a queue may deliver a task twice. The
-        attempt is counted here, before any work, so that waiting in a long queue is none.
-        """
-        own = uuid.uuid4()
-        claimed = self.filter(pk=pk, lease_token=token)
-        if not claimed.update(lease_token=own, lease_until=now + LEASE, attempts=F("attempts") + 1):
-            return None
-        return self.select_related("secret").filter(pk=pk, lease_token=own).first()
-
-    def idle(self, now: datetime) -> ConnectionQuerySet:
-        """Connections that may be read now, due or not: nobody works on them and nothing stops them."""
-        return self.filter(
-            Q(lease_until=None) | Q(lease_until__lt=now),
-            Q(not_before=None) | Q(not_before__lte=now),
-            status__in=CalendarConnection.AT_WORK,
-        )
-
-    def connect(self, owner: User, provider: str, account: SignedIn) -> CalendarConnection:
-        """Create the connection, or heal the one that exists: same row, same options, same meetings."""
-        with transaction.atomic():
-            connection, _created = self.update_or_create(
-                owner=owner,
-                provider=provider,
-                account_id=account.account_id,
-                defaults={
-                    "account_email": account.email,
-                    "account_name": account.name,
-                    "granted_scopes": list(account.scopes),
-                    # A sync that still runs with the old token loses its lease, and with it its right to write.
-                    "lease_token": None,
-                    "lease_until": None,
-                },
-            )
-            ConnectionSecret.objects.replace(connection, {"cache": account.cache})
-            if connection.pause_reason != CalendarConnection.Pause.ADMIN:
-                connection.restart()
-            else:  # an admin's pause is the admin's to end
-                self.filter(pk=connection.pk).update(last_error="", last_error_kind="", claims="")
-            OperatorTrouble.objects.solved(self.troubled_codes())
-        return connection
-
-    def troubled_codes(self) -> list[str]:
-        """The codes of what only the operator can mend and connections still wait for."""
-        return list(self.waiting_for_operator().values_list("last_error", flat=True).distinct().order_by())
-
-    def waiting_for_operator(self) -> ConnectionQuerySet:
-        return self.filter(last_error_kind=OperatorProblem.__name__, status__in=CalendarConnection.AT_WORK)
-
-    def needing_attention(self) -> ConnectionQuerySet:
-        return self.filter(status=CalendarConnection.Status.NEEDS_ATTENTION)
-
-    def rest_unused(self, now: datetime) -> int:
-        """Pause those whose owner is deactivated or has not signed in for ``DORMANT_DAYS``; how many."""
-        long_ago = now - timedelta(days=settings.DORMANT_DAYS)
-        at_work = self.filter(status__in=CalendarConnection.AT_WORK)
-        dormant = Q(owner__last_login__lt=long_ago) | Q(owner__last_login=None, owner__date_joined__lt=long_ago)
-        return at_work.filter(owner__is_active=False).update(
-            **CalendarConnection.resting(CalendarConnection.Pause.DEACTIVATED)
-        ) + at_work.filter(dormant).update(**CalendarConnection.resting(CalendarConnection.Pause.DORMANT))
-
-    def wake_unused(self, owner: User) -> None:
-        """The owner is back: what rested for their absence goes on."""
-        for connection in self.filter(owner=owner, pause_reason__in=CalendarConnection.ABSENT):
-            connection.resume()
 
 
 class CalendarConnection(models.Model):
@@ -285,6 +196,13 @@ class CalendarConnection(models.Model):
             return None
         return self.unseen_from, self.unseen_until
 
+    @property
+    def is_whole_again(self) -> bool:
+        """Whether all that was missed then could be read afterwards: no sync looks back further than ``KEEP_DAYS``."""
+        if not (self.unseen_from and self.unseen_until):
+            return True
+        return self.unseen_until - self.unseen_from < timedelta(days=settings.KEEP_DAYS)
+
     # -- what makes it sync ---------------------------------------------------------------------------------------
 
     def request_sync(self, now: datetime | None = None) -> None:
@@ -339,17 +257,19 @@ class CalendarConnection(models.Model):
         else:
             self.restart()
 
-    def pause(self, reason: str = Pause.ADMIN) -> None:
-        """Rest until ``resume``; a sync that runs loses its lease, and with it its right to write."""
-        rest = self.resting(reason)
+    def pause(self) -> None:
+        """An admin's pause, until the admin ends it; a sync that runs loses its lease, and its right to write."""
+        rest = self.resting(self.Pause.ADMIN)
         for name, value in rest.items():
             setattr(self, name, value)
         CalendarConnection.objects.filter(pk=self.pk).update(**rest)
 
     @classmethod
-    def resting(cls, reason: str) -> dict[str, Any]:
-        rest = dict.fromkeys(("next_sync_at", "lease_token", "lease_until", "told_at"))
-        return {**rest, "status": cls.Status.PAUSED, "pause_reason": reason}
+    def resting(cls, reason: Pause) -> dict[str, Any]:
+        """What a pause changes. A calendar that was paused was not out of sight: no gap is told of afterwards."""
+        rest = dict.fromkeys(("next_sync_at", "lease_token", "lease_until", "last_seen_at"))
+        told = {} if reason == cls.Pause.ADMIN else {"told_at": None}
+        return {**rest, **told, "status": cls.Status.PAUSED, "pause_reason": reason}
 
     def disconnect(self) -> dict[str, int]:
         """Delete the connection, its secret and all that hangs on it; returns what was deleted, by name."""
@@ -410,7 +330,8 @@ class CalendarConnection(models.Model):
     def _seen(self, started: datetime) -> dict[str, Any]:
         """The calendar shows itself again; a long time without it is kept for the person to read."""
         seen: dict[str, Any] = {"last_seen_at": started}
-        if self.last_seen_at and started - self.last_seen_at > UNSEEN_AFTER + timedelta(minutes=settings.SYNC_EVERY):
+        usual = timedelta(minutes=settings.SYNC_EVERY) * (1 + JITTER)
+        if self.last_seen_at and started - self.last_seen_at > usual + UNSEEN_AFTER:
             seen |= {"unseen_from": self.last_seen_at, "unseen_until": started}
         return seen
 
@@ -426,15 +347,6 @@ class CalendarConnection(models.Model):
             "last_error_kind": "",
         }
         self._record(token, **health | changes)
-        if self.failures:
-            self._recovered(now)
-
-    def _recovered(self, now: datetime) -> None:
-        """What only the operator could mend may be over; then the others need not wait for their next try."""
-        everybody = CalendarConnection.objects.all()
-        if self.last_error_kind == OperatorProblem.__name__:
-            everybody.waiting_for_operator().filter(next_sync_at__gt=now, not_before=None).update(next_sync_at=now)
-        OperatorTrouble.objects.solved(everybody.troubled_codes())
 
     def record_emptied(self, token: uuid.UUID, now: datetime, look_again: datetime) -> None:
         """The calendar looks empty all of a sudden: believe nothing yet, look again."""
@@ -442,9 +354,17 @@ class CalendarConnection(models.Model):
 
     def record_failure(self, token: uuid.UUID, error: ProviderError, now: datetime) -> None:
         """Let the error's class decide the state and the next try. Raises ``LeaseLost``."""
+        if isinstance(error, OperatorProblem) and self._is_alone_with(error, now):
+            error = OnlyHere(error.detail, code=error.code)
         self._record(token, **self._failure(error, now))
         if isinstance(error, OperatorProblem):
             OperatorTrouble.objects.notice(error, now)
+
+    def _is_alone_with(self, error: OperatorProblem, now: datetime) -> bool:
+        """Whether others work while this one has failed for long: its organization removed Sally, its key is lost."""
+        if self.failures < ALONE_AFTER or not problems.may_be_only_here(error):
+            return False
+        return ConnectionSecret.objects.exclude(pk=self.pk).filter(renewed_at__gt=now - ELSEWHERE_WITHIN).exists()
 
     def _failure(self, error: ProviderError, now: datetime) -> dict[str, Any]:
         changes: dict[str, Any] = {
@@ -472,8 +392,8 @@ class CalendarConnection(models.Model):
 
 
 def _interval() -> timedelta:
-    """SYNC_EVERY with a tenth of jitter, so that connections made together do not stay together."""
-    return timedelta(minutes=settings.SYNC_EVERY) * random.uniform(0.9, 1.1)  # noqa: S311 - not a secret
+    """SYNC_EVERY with some jitter, so that connections made together do not stay together."""
+    return timedelta(minutes=settings.SYNC_EVERY) * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - not a secret
 
 
 def _pause(failures: int) -> timedelta:

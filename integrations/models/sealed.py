@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
+from django.utils import timezone
 
 from integrations.fields import EncryptedJSONField, seal
 
@@ -21,7 +22,10 @@ class SecretQuerySet(models.QuerySet["ConnectionSecret"]):
     def replace(self, connection: CalendarConnection, payload: Mapping[str, Any]) -> None:
         """A new secret in place of any old one; whoever still holds the old one can no longer save it."""
         generation = (self.filter(pk=connection.pk).values_list("generation", flat=True).first() or 0) + 1
-        self.update_or_create(connection=connection, defaults={"payload": dict(payload), "generation": generation})
+        self.update_or_create(
+            connection=connection,
+            defaults={"payload": dict(payload), "generation": generation, "renewed_at": timezone.now()},
+        )
 
 
 class ConnectionSecret(models.Model):
@@ -32,6 +36,8 @@ class ConnectionSecret(models.Model):
     )
     payload = EncryptedJSONField()
     generation = models.PositiveIntegerField(default=1)
+    # When the provider last gave a token for it: a sign that Sally's own registration works.
+    renewed_at = models.DateTimeField(default=timezone.now)
 
     objects = SecretQuerySet.as_manager()
 
@@ -41,6 +47,6 @@ class ConnectionSecret(models.Model):
     def keep(self, payload: Mapping[str, Any]) -> None:
         """Save a rotated token, unless a reconnect has put a newer secret here. Raises ``LeaseLost``."""
         mine = ConnectionSecret.objects.filter(pk=self.pk, generation=self.generation)
-        if not mine.update(payload=seal(dict(payload), self.pk)):
+        if not mine.update(payload=seal(dict(payload), self.pk), renewed_at=timezone.now()):
             raise LeaseLost
         self.payload = dict(payload)

@@ -15,7 +15,7 @@ from django.db import models
 from django.utils import timezone
 
 from integrations import problems
-from integrations.errors import OperatorProblem, ProviderError
+from integrations.errors import OperatorProblem, ProviderError, ReconnectNeeded
 from integrations.fields import EncryptedJSONField
 from integrations.models.connections import CalendarConnection
 from integrations.models.troubles import OperatorTrouble
@@ -24,6 +24,7 @@ from integrations.providers import PROVIDERS
 from sally.models import User
 
 SIGN_IN_LASTS = timedelta(minutes=15)
+OTHER_ACCOUNT, CONNECTED = "another account", "connected"
 
 
 class OtherAccount(Exception):
@@ -61,6 +62,10 @@ class SignInQuerySet(models.QuerySet["SignIn"]):
             flow=flow,
             expires_at=now + SIGN_IN_LASTS,
         )
+
+    def drop_offers(self, now: datetime) -> None:
+        """Another account's tokens are of no use once the offer to connect it is over."""
+        self.filter(outcome=OTHER_ACCOUNT, expires_at__lt=now).delete()
 
     def take(self, user: User, state: str) -> SignIn | None:
         """The person's own open sign-in with this state, which is thereby used up; else None."""
@@ -140,9 +145,11 @@ class SignIn(models.Model):
                     account = provider.finish(self.flow, answer)
         except ProviderError as error:
             self._close(error.code)
+            if self.connection and isinstance(error, ReconnectNeeded) and error.claims:
+                CalendarConnection.objects.filter(pk=self.connection.pk).update(claims=error.claims)
             raise
         if self.connection and account.account_id != self.connection.account_id:
-            self._close("another account", other_account=dataclasses.asdict(account))
+            self._close(OTHER_ACCOUNT, other_account=dataclasses.asdict(account))
             raise OtherAccount
         return self._connect(account)
 
@@ -157,7 +164,7 @@ class SignIn(models.Model):
 
     def _connect(self, account: SignedIn) -> CalendarConnection:
         connection = CalendarConnection.objects.connect(self.user, self.provider, account)
-        self._close("connected")
+        self._close(CONNECTED)
         return connection
 
     def _close(self, outcome: str, **kept: Any) -> None:

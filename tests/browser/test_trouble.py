@@ -149,6 +149,6 @@ def test_another_account_at_a_reconnect_is_offered_as_a_new_connection(person: P
     person.choose_at_microsoft("Tomas Ruy")
     expect(page.get_by_role("heading", name="You signed in with another account")).to_be_visible()
     person.check("another account")
-    page.get_by_role("button", name="Connect tomas@quay.example besides").click()
+    page.get_by_role("button", name="Connect tomas@quay.example as well").click()
     expect(page.get_by_text("tomas@quay.example is connected.")).to_be_visible()
     assert CalendarConnection.objects.count() == 2

@@ -17,7 +17,7 @@ from tests.calendars.test_sync import NOW, connection, hours, run
 from tests.memory import MemoryClient, event
 
 __all__ = ["connection"]  # a fixture
-SENTENCE = "Sally could not see your calendar ines@quay.example from {} to {}. What changed in between is here now."
+SENTENCE = "Sally could not see your calendar ines@quay.example from {} to {}."
 
 
 def outage(connection: CalendarConnection, client: MemoryClient, length: float) -> None:
@@ -52,9 +52,11 @@ def test_a_hiccup_is_none(connection: CalendarConnection) -> None:
 
 
 def test_rarer_syncs_are_none_either(connection: CalendarConnection, settings: Settings) -> None:
-    settings.SYNC_EVERY = 120
-    outage(connection, MemoryClient(), 2.4)
-    assert connection.unseen_until is None
+    for minutes in (120, 720, 1440):
+        settings.SYNC_EVERY = minutes
+        outage(connection, MemoryClient(), minutes / 60 * 1.1 + 0.4)
+        assert connection.unseen_until is None
+        CalendarConnection.objects.update(last_seen_at=None)
 
 
 def test_nor_is_a_calendar_that_says_it_did_not_change(connection: CalendarConnection) -> None:
@@ -84,6 +86,19 @@ def test_both_pages_say_it_for_three_days(connection: CalendarConnection, as_ali
         with time_machine.travel(hours(7 + 73), tick=False):
             as_alice.force_login(connection.owner)
             assert sentence not in as_alice.get(path).content.decode()
+
+
+@pytest.mark.parametrize(("days", "whole"), [(29, True), (31, False)])
+def test_that_all_is_here_now_is_said_only_where_it_is_so(
+    connection: CalendarConnection, as_alice: Client, days: int, whole: bool
+) -> None:
+    """No sync looks back further than meetings are kept."""
+    outage(connection, MemoryClient(), 24.0 * days)
+    with time_machine.travel(hours(24 * days + 1), tick=False):
+        as_alice.force_login(connection.owner)
+        page = as_alice.get("/settings/integrations/").content.decode()
+    assert "Sally could not see your calendar" in page
+    assert ("What changed in between is here now." in page) is whole
 
 
 def test_the_open_page_learns_of_it_by_itself(connection: CalendarConnection, as_alice: Client) -> None:

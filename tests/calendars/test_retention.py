@@ -6,16 +6,17 @@ import logging
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.apps import apps
+from axes.models import AccessAttempt
 from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from django_q.models import Task
 from pytest_django import Settings
 
 from calendars import retention, sync
 from calendars.models import Change, Meeting
 from integrations.models import CalendarConnection, SignIn
-from sally.models import Condition, Heartbeat, User
+from sally.models import Condition, Heartbeat, Session, User
 from tests.calendars.rows import meeting
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -130,27 +131,22 @@ class TestTheRest:
         assert set(SignIn.objects.values_list("state_digest", flat=True)) == {"-23", "1"}
 
     @pytest.mark.django_db
-    def test_expired_sessions_go(self) -> None:
-        from importlib import import_module
+    def test_sessions_go_when_nobody_is_let_in_by_them_any_more(self, alice: User) -> None:
+        now = timezone.now()
 
-        from django.conf import settings
-        from django.utils import timezone
+        def session(key: str, user: User | None, signed_in: timedelta, used: timedelta, expires: timedelta) -> None:
+            Session.objects.create(
+                session_key=key, session_data="", expire_date=now + expires, user=user,
+                signed_in_at=now - signed_in, used_at=now - used,
+            )  # fmt: skip
 
-        store = import_module(settings.SESSION_ENGINE).SessionStore
-        model = store.get_model_class()
-        keys = []
-        for _ in range(2):
-            session = store()
-            session.create()
-            keys.append(session.session_key)
-        model.objects.filter(pk=keys[0]).update(expire_date=timezone.now() - DAY)
-        assert retention.tidy(NOW)["sessions"] == 1
-        assert list(model.objects.values_list("pk", flat=True)) == [keys[1]]
-
-    @pytest.mark.django_db
-    def test_an_engine_without_rows_tidies_itself(self, settings: Settings) -> None:
-        settings.SESSION_ENGINE = "django.contrib.sessions.backends.cache"
-        assert retention.tidy(NOW)["sessions"] == 0
+        session("in use", alice, 6 * DAY, timedelta(hours=7), DAY)
+        session("idle", alice, DAY, timedelta(hours=9), DAY)
+        session("old", alice, 8 * DAY, timedelta(0), DAY)
+        session("nobody's", None, DAY, DAY, DAY)
+        session("nobody's, expired", None, DAY, DAY, -DAY)
+        assert retention.tidy(now)["sessions"] == 3
+        assert set(Session.objects.values_list("session_key", flat=True)) == {"in use", "nobody's"}
 
     @pytest.mark.django_db
     def test_what_is_known_of_checks_that_exist_no_more_goes(self) -> None:
@@ -163,16 +159,12 @@ class TestTheRest:
         assert set(Heartbeat.objects.values_list("name", flat=True)) == {"worker", "new"}
 
     @pytest.mark.django_db
-    def test_access_logs_go_as_meetings_do_where_there_are_any(self) -> None:
-        """Where django-axes is installed."""
-        assert retention._access_logs(NOW) == 0
-        if apps.is_installed("axes"):
-            model = apps.get_app_config("axes").get_model("AccessLog")
-            for days in (31, 29):
-                row = model._base_manager.create(username="a", path_info="/", user_agent="", ip_address="127.0.0.1")
-                model._base_manager.filter(pk=row.pk).update(attempt_time=NOW - days * DAY)
-            assert retention._access_logs(NOW) == 1
-            assert model._base_manager.count() == 1
+    def test_counts_of_wrong_passwords_go_when_they_count_no_more(self) -> None:
+        for minutes in (16, 14):
+            row = AccessAttempt.objects.create(username=str(minutes), ip_address="127.0.0.1", failures_since_start=1)
+            AccessAttempt.objects.filter(pk=row.pk).update(attempt_time=NOW - timedelta(minutes=minutes))
+        assert retention.tidy(NOW)["access attempts"] == 1
+        assert AccessAttempt.objects.get().username == "14"
 
     @pytest.mark.django_db
     def test_one_parts_failure_does_not_stop_the_others(

@@ -14,7 +14,7 @@ from calendars import sync, tasks
 from calendars.models import Meeting
 from integrations.models import CalendarConnection
 from sally.models import User
-from tests.conftest import PASSWORD, connect
+from tests.conftest import PASSWORD, connect, make_user
 from tests.sandbox_process import Sandbox
 
 DAYS_90 = timedelta(days=90)
@@ -111,6 +111,50 @@ def test_an_admins_pause_is_not_ended_by_a_sign_in(connection: CalendarConnectio
     connection.pause()
     Client().post("/sign-in/", {"username": alice.email, "password": PASSWORD})
     assert look(connection) == ("paused", "admin")
+
+
+def test_a_sign_in_that_the_pause_overtook_is_noticed_all_the_same(connection: CalendarConnection) -> None:
+    """On PostgreSQL the pause may be written just after the sign-in that should have ended it."""
+    CalendarConnection.objects.update(**CalendarConnection.resting(CalendarConnection.Pause.DORMANT))
+    away(0)
+    assert look(connection) == ("connected", "")
+
+
+def test_an_admin_may_pause_what_rests_and_then_it_stays_so(connection: CalendarConnection, as_alice: Client) -> None:
+    away(91)
+    look(connection)
+    admin = make_user("root@quay.example", connection.owner.organization, is_superuser=True)  # type: ignore[arg-type]
+    client = Client()
+    client.force_login(admin)
+
+    def act(action: str) -> tuple[str, str]:
+        client.post(
+            "/admin/integrations/calendarconnection/", {"action": action, "_selected_action": str(connection.pk)}
+        )
+        return look(connection)
+
+    assert act("resume") == ("paused", "dormant")  # it goes on when its owner signs in
+    assert act("pause") == ("paused", "admin")
+    away(0)
+    assert look(connection) == ("paused", "admin")
+    assert act("resume") == ("connected", "")
+    assert len(mail.outbox) == 1
+
+
+def test_an_admins_pause_in_between_is_no_reason_for_a_second_mail(connection: CalendarConnection) -> None:
+    CalendarConnection.objects.update(status="needs_attention", last_error_kind="ReconnectNeeded", last_error="X")
+    look(connection)
+    connection.pause()
+    connection.resume()
+    assert look(connection) == ("needs_attention", "")
+    assert len(mail.outbox) == 1
+
+
+def test_nothing_is_said_of_a_gap_after_a_pause(connection: CalendarConnection) -> None:
+    CalendarConnection.objects.update(last_seen_at=timezone.now() - timedelta(days=91))
+    away(91)
+    look(connection)
+    assert connection.last_seen_at is None
 
 
 def test_somebody_elses_sign_in_wakes_nothing(connection: CalendarConnection, bob: User) -> None:

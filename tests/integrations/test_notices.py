@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import smtplib
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core import mail
+from django.core.mail import send_mail
 from django.utils import timezone
+from django_q.exceptions import TimeoutException
 from pytest_django import Settings
 
 from integrations import notices
 from integrations.errors import ReconnectNeeded, Unavailable
-from integrations.models import CalendarConnection
+from integrations.models import CalendarConnection, OperatorTrouble
 from sally.models import User
 
 NOW = timezone.now()
@@ -103,11 +106,96 @@ def test_of_two_workers_each_mail_is_sent_by_one(
         fail(one, ReconnectNeeded())
     sent: list[str] = []
 
-    def send(user: User, name: str, context: dict[str, Any]) -> bool:
+    def deliver(user: User, name: str, context: dict[str, Any]) -> None:
         sent.append(context["connection"].account_email)
         notices.send_due(NOW)  # the other worker, while this one waits for the mail server
-        return True
 
-    monkeypatch.setattr("sally.mails.send", send)
+    monkeypatch.setattr("sally.mails.deliver", deliver)
     notices.send_due(NOW)
     assert sorted(sent) == ["ines@quay.example", "second@quay.example"]
+
+
+class TestAMailServerWithMoods:
+    """``moods`` has what befalls a mail by its recipient."""
+
+    @pytest.fixture
+    def moods(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, BaseException]:
+        moods: dict[str, BaseException] = {}
+        real = send_mail
+
+        def send(subject: str, text: str, sender: None, to: list[str]) -> None:
+            if to[0] in moods:
+                raise moods[to[0]]
+            real(subject, text, sender, to)
+
+        monkeypatch.setattr("sally.mails.send_mail", send)
+        return moods
+
+    @pytest.fixture
+    def second(self, connection: CalendarConnection, bob: User) -> CalendarConnection:
+        """Bob's, which stands behind Alice's."""
+        made = CalendarConnection.objects.create(
+            owner=bob, provider="microsoft-work", account_id="b", account_email="second@quay.example"
+        )
+        for one in (connection, made):
+            fail(one, ReconnectNeeded())
+        CalendarConnection.objects.filter(pk=made.pk).update(last_error_at=NOW + timedelta(hours=1))
+        return made
+
+    @pytest.mark.parametrize("code", [550, 450])
+    def test_one_address_that_is_refused_stops_nobody_elses_mail(
+        self, second: CalendarConnection, alice: User, bob: User, moods: dict[str, BaseException], code: int
+    ) -> None:
+        moods[alice.email] = smtplib.SMTPRecipientsRefused({alice.email: (code, b"no")})
+        assert notices.send_due(NOW) == 1
+        assert [one.to for one in mail.outbox] == [[bob.email]]
+        assert notices.send_due(NOW) == 0
+        moods.clear()
+        # One that is refused for good is not asked for again; one that is refused for now is.
+        assert notices.send_due(NOW) == (0 if code == 550 else 1)
+
+    def test_a_server_that_is_down_is_asked_once_a_minute(
+        self, second: CalendarConnection, alice: User, bob: User, moods: dict[str, BaseException]
+    ) -> None:
+        moods |= {alice.email: TimeoutError(), bob.email: AssertionError("asked again")}
+        assert notices.send_due(NOW) == 0
+        moods.clear()
+        assert notices.send_due(NOW) == 2
+
+    def test_a_task_that_is_cut_off_loses_no_mail(
+        self, second: CalendarConnection, alice: User, moods: dict[str, BaseException]
+    ) -> None:
+        moods[alice.email] = TimeoutException()
+        with pytest.raises(TimeoutException):
+            notices.send_due(NOW)
+        moods.clear()
+        assert notices.send_due(NOW) == 2
+
+    def test_an_operator_whose_address_is_refused_does_not_cost_the_others_theirs(
+        self, alice: User, bob: User, moods: dict[str, BaseException]
+    ) -> None:
+        User.objects.update(is_superuser=True)
+        OperatorTrouble.objects.create(code="OPERATOR-0")
+        moods[alice.email] = smtplib.SMTPRecipientsRefused({alice.email: (550, b"no")})
+        assert notices.send_due(NOW) == 1
+        assert notices.send_due(NOW) == 0
+        assert [one.to for one in mail.outbox] == [[bob.email]]
+
+    def test_a_server_that_goes_down_between_two_operators_tells_each_once(
+        self, alice: User, bob: User, moods: dict[str, BaseException]
+    ) -> None:
+        User.objects.update(is_superuser=True)
+        OperatorTrouble.objects.create(code="OPERATOR-0")
+        moods[bob.email] = ConnectionRefusedError()
+        notices.send_due(NOW)
+        moods.clear()
+        notices.send_due(NOW)
+        assert [one.to for one in mail.outbox] == [[alice.email], [bob.email]]
+
+    def test_a_round_ends_in_time(
+        self, second: CalendarConnection, moods: dict[str, BaseException], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(notices, "SEND_FOR", -1.0)
+        assert notices.send_due(NOW) == 0
+        monkeypatch.undo()
+        assert notices.send_due(NOW) == 2

@@ -28,7 +28,8 @@ def test_a_class_without_words_of_its_own_has_its_parents(name: str, same_as: st
 
 def test_signing_in_again_is_offered_where_it_helps() -> None:
     helps = {name for name, _ in KINDS if problems.of_connection(name, "X").reconnect}
-    assert helps == {"ReconnectNeeded", "PasswordRefused", "PermissionMissing", "ApprovalNeeded"}
+    kinds = {"ReconnectNeeded", "PasswordRefused", "PermissionMissing", "ApprovalNeeded", "WrongDoor", "OnlyHere"}
+    assert helps == kinds
 
 
 def test_nobody_who_tried_to_sign_in_reads_of_meetings_that_are_kept() -> None:

@@ -13,7 +13,9 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from calendars import sync, tasks
 from integrations import notices, problems
 from integrations.errors import OperatorProblem
-from integrations.models import CalendarConnection, OperatorTrouble
+from integrations.fields import Ciphertext
+from integrations.models import CalendarConnection, ConnectionSecret, OperatorTrouble
+from integrations.models.troubles import setup
 from sally import health
 from sally.models import User
 from tests.calendars.test_failures import refused
@@ -105,16 +107,67 @@ class TestAnExpiredClientSecret:
 
     def test_with_the_new_secret_all_recover_by_themselves(self, settings: Settings) -> None:
         settings.MICROSOFT_CLIENT_SECRET = "the new one"
-        first = CalendarConnection.objects.order_by("created_at").first()
-        assert first
-        later = timezone.now() + timedelta(minutes=16)
-        claimed, token = CalendarConnection.objects.filter(pk=first.pk).idle(later).claim(later, limit=1)
-        sync.run(claimed[0], token)
-        # The second need not wait for its quarter of an hour, and until then it is not over.
-        assert OperatorTrouble.objects.exists()
-        assert CalendarConnection.objects.due(timezone.now()).count() == 1
+        assert CalendarConnection.objects.due(timezone.now()).count() == 0
+        tasks.look_after()  # sees that the operator has changed something: nobody waits for a quarter of an hour
+        assert CalendarConnection.objects.due(timezone.now()).count() == 2
         sync_all()
         assert states() == {("connected", "")}
+        tasks.look_after()
+        assert not OperatorTrouble.objects.exists()
+
+    def test_a_change_that_does_not_help_is_told_anew(self, root: User, settings: Settings) -> None:
+        tasks.look_after()
+        settings.MICROSOFT_CLIENT_SECRET = "not the right one either"
+        tasks.look_after()
+        sync_all()
+        tasks.look_after()
+        assert len(mail.outbox) == 2
+
+    def test_mended_at_microsofts_side_one_success_wakes_the_others(self, expired: Sandbox, settings: Settings) -> None:
+        expired.control("POST", "settings", json={"client_secret": settings.MICROSOFT_CLIENT_SECRET})
+        tasks.look_after()
+        assert OperatorTrouble.objects.exists()
+        first = CalendarConnection.objects.order_by("created_at")[:1]
+        now = timezone.now()
+        (pk,), token = CalendarConnection.objects.filter(pk__in=first).idle(now).claim(now, limit=1)
+        sync.run(pk, token)
+        tasks.look_after()
+        assert OperatorTrouble.objects.exists()  # until the last that waits is well
+        assert CalendarConnection.objects.due(timezone.now()).count() == 1
+        sync_all()
+        tasks.look_after()
+        assert not OperatorTrouble.objects.exists()
+
+    @pytest.mark.parametrize("end", ["withdrawn", "disconnected", "paused"])
+    def test_it_ends_however_those_who_waited_end(self, end: str, expired: Sandbox, settings: Settings) -> None:
+        """The next answer is another refusal, the owner leaves, an admin pauses: nobody waits any more."""
+        expired.control("POST", "settings", json={"client_secret": settings.MICROSOFT_CLIENT_SECRET})
+        last, _first = CalendarConnection.objects.order_by("-created_at")
+        if end == "withdrawn":
+            expired.control("POST", "revoke", json={"email": TOMAS, "access_tokens": True})
+        elif end == "disconnected":
+            last.disconnect()
+        else:
+            last.pause()
+        sync_all()
+        tasks.look_after()
+        assert not OperatorTrouble.objects.exists()
+
+    def test_a_strangers_hiccup_does_not_end_it(self, root: User, bob: User, expired: Sandbox) -> None:
+        """Somebody whose token is still good has a network error and recovers, while the secret is still wrong."""
+        tasks.look_after()
+        CalendarConnection.objects.filter(owner=bob).update(last_error_kind="Unavailable", last_error="NET-1")
+        ConnectionSecret.objects.update(renewed_at=timezone.now() - timedelta(hours=1))
+        tasks.look_after()
+        tasks.look_after()
+        assert OperatorTrouble.objects.get().times == 2
+        assert len(mail.outbox) == 1
+
+    def test_a_superuser_may_take_it_away(self, root: User) -> None:
+        client = Client()
+        client.force_login(root)
+        pk = OperatorTrouble.objects.get().pk
+        client.post(f"/admin/integrations/operatortrouble/{pk}/delete/", {"post": "yes"})
         assert not OperatorTrouble.objects.exists()
 
     def test_a_sign_in_meanwhile_says_so_and_connects_nothing(self, as_alice: Client, expired: Sandbox) -> None:
@@ -127,16 +180,62 @@ class TestAnExpiredClientSecret:
         )
         assert CalendarConnection.objects.count() == 2
 
-    def test_a_trouble_with_another_error_in_between_is_over_all_the_same(
-        self, settings: Settings, expired: Sandbox
-    ) -> None:
-        settings.MICROSOFT_CLIENT_SECRET = "the new one"
-        for _ in range(2):
-            expired.control("POST", "faults", json={"path": "/calendarView", "status": 502})
-        sync_all()
-        sync_all()
-        assert states() == {("connected", "")}
+
+class TestOfOneOrganization:
+    """Its admin removed Sally there; everybody else's calendars work."""
+
+    @pytest.fixture(autouse=True)
+    def removed(self, two: Sandbox, bob: User) -> None:
+        """Bob's connection fails for an hour, while Alice's goes on."""
+        for _ in range(4):
+            two.control("POST", "faults", json=refused("unauthorized_client", 700016))
+            self.sync(bob)
+        ConnectionSecret.objects.exclude(connection__owner=bob).update(renewed_at=timezone.now())
+
+    def sync(self, owner: User) -> CalendarConnection:
+        now = timezone.now()
+        mine = CalendarConnection.objects.filter(owner=owner)
+        (pk,), token = mine.idle(now).claim(now, limit=1)
+        sync.run(pk, token)
+        return mine.get()
+
+    def test_it_is_told_to_the_operator_but_is_not_everybodys(self, as_alice: Client) -> None:
+        assert OperatorTrouble.objects.get().code == "AADSTS700016"
+        assert not OperatorTrouble.objects.everybodys().exists()
+        reasons = {finding.check.name: finding.reason for finding in health.findings()}
+        assert reasons["operator"] == ""
+        assert "administrator has to act first" not in as_alice.get(ADD).content.decode()
+
+    def test_after_an_hour_its_people_can_help_themselves(self, two: Sandbox, bob: User) -> None:
+        two.control("POST", "faults", json=refused("unauthorized_client", 700016))
+        row = self.sync(bob)
+        assert (row.status, row.last_error_kind, row.last_error) == ("needs_attention", "OnlyHere", "AADSTS700016")
+        assert row.problem
+        assert row.problem.reconnect
+        assert "Your organization seems to have removed Sally." in str(row.problem.text)
+        as_bob = Client()
+        as_bob.force_login(bob)
+        connect(as_bob, two, TOMAS)
+        assert self.sync(bob).status == "connected"
+        tasks.look_after()
         assert not OperatorTrouble.objects.exists()
+
+    def test_where_nobody_elses_works_it_stays_the_operators(self, two: Sandbox, bob: User) -> None:
+        ConnectionSecret.objects.update(renewed_at=timezone.now() - timedelta(hours=3))
+        two.control("POST", "faults", json=refused("unauthorized_client", 700016))
+        assert self.sync(bob).status == "connected"
+        assert OperatorTrouble.objects.everybodys().exists()
+
+
+def test_a_lost_key_of_one_row_ends_in_a_reconnect(as_alice: Client, two: Sandbox, bob: User) -> None:
+    mine = CalendarConnection.objects.get(owner=bob)
+    ConnectionSecret.objects.filter(pk=mine.pk).update(payload=Ciphertext("of another key"))
+    for _ in range(6):
+        sync_all()
+    mine.refresh_from_db()
+    assert (mine.status, mine.last_error) == ("needs_attention", "KEYS")
+    assert mine.problem
+    assert "cannot be opened any more. Sign in again" in str(mine.problem.text)
 
 
 class TestWhoMayRaiseAnAlarm:
@@ -153,22 +252,28 @@ class TestWhoMayRaiseAnAlarm:
         as_alice.get(callback)
         assert not OperatorTrouble.objects.exists()
 
-    @pytest.mark.parametrize("code", ["AADSTS9002313", "INVALID_REQUEST", "AADSTS650053"])
+    @pytest.mark.parametrize("code", ["AADSTS9002313", "INVALID_REQUEST", "AADSTS650053", "AADSTS700016"])
     def test_only_what_no_persons_parameters_can_cause_counts_at_a_sign_in(self, code: str) -> None:
         assert not problems.is_own_fault(OperatorProblem(code=code))
 
-    @pytest.mark.parametrize("code", ["AADSTS7000215", "AADSTS7000222", "AADSTS700016", "OPERATOR-0", "OPERATOR-1"])
+    @pytest.mark.parametrize("code", ["AADSTS7000215", "AADSTS7000222", "AADSTS500112", "OPERATOR-0", "OPERATOR-1"])
     def test_the_operators_own_faults_do(self, code: str) -> None:
         assert problems.is_own_fault(OperatorProblem(code=code))
 
-    def test_without_an_app_registration_the_first_try_tells_the_operator(self, as_alice: Client) -> None:
+    def test_without_an_app_registration_the_first_try_tells_the_operator_until_there_is_one(
+        self, as_alice: Client, settings: Settings
+    ) -> None:
         as_alice.post("/settings/integrations/connect/microsoft-work/")
+        tasks.look_after()
         assert OperatorTrouble.objects.get().code == "OPERATOR-0"
+        settings.MICROSOFT_CLIENT_ID = "now there is one"
+        tasks.look_after()
+        assert not OperatorTrouble.objects.exists()
 
 
 @pytest.mark.django_db
 def test_a_trouble_that_nobody_meets_any_more_is_forgotten_after_a_day() -> None:
-    OperatorTrouble.objects.create(code="OPERATOR-0", seen_at=timezone.now() - timedelta(hours=23))
+    OperatorTrouble.objects.create(code="OPERATOR-0", seen_at=timezone.now() - timedelta(hours=23), setup=setup())
     tasks.look_after()
     assert OperatorTrouble.objects.exists()
     OperatorTrouble.objects.update(seen_at=timezone.now() - timedelta(hours=25))
@@ -181,7 +286,7 @@ def test_a_connection_that_rests_keeps_no_trouble_alive(alice: User) -> None:
         owner=alice, provider="microsoft-work", account_id="a", status="paused", last_error="KEYS",
         last_error_kind="OperatorProblem",
     )  # fmt: skip
-    assert CalendarConnection.objects.all().troubled_codes() == []
+    assert CalendarConnection.objects.all().troubled_codes() == set()
 
 
 def test_the_minutes_work_does_not_grow_with_the_connections(
@@ -190,14 +295,14 @@ def test_the_minutes_work_does_not_grow_with_the_connections(
     CalendarConnection.objects.bulk_create(
         CalendarConnection(owner=alice, provider="microsoft-work", account_id=str(number)) for number in range(50)
     )
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         tasks.look_after()
 
 
 @pytest.mark.django_db
-def test_the_readiness_check_fails_while_there_is_one() -> None:
-    ok = {finding.check.name: finding.ok for finding in health.findings()}
-    assert ok["operator"]
+def test_the_readiness_check_fails_while_there_is_one_for_all() -> None:
+    health.beat(timezone.now())
+    assert Client().get("/readyz").status_code == 200
     OperatorTrouble.objects.create(code="AADSTS7000222")
     reasons = {finding.check.name: finding.reason for finding in health.findings()}
     assert reasons["operator"] == "AADSTS7000222"

@@ -185,7 +185,7 @@ def test_a_check_that_fails_is_a_finding_not_a_failure(working: None, registered
     assert [one.reason for one in health.findings() if one.reason] == ["cannot be checked: RuntimeError"]
 
 
-@pytest.mark.parametrize(("path", "number"), [("/healthz", 0), ("/readyz", 5)])
+@pytest.mark.parametrize(("path", "number"), [("/healthz", 0), ("/readyz", 6)])
 def test_asking_is_cheap(working: None, path: str, number: int) -> None:
     ask(path)
     with CaptureQueriesContext(database) as captured:
@@ -272,7 +272,7 @@ def test_it_tells_each_check_its_reason_and_since_when(
 def test_what_the_worker_has_not_noticed_came_after_its_last_sign(root: Client, working: None) -> None:
     with time_machine.travel(NOW + 8 * MINUTE, tick=False):
         page = root.get(PAGE).content.decode()
-    assert "no sign of life for 8\xa0minutes" in page
+    assert "no sign of life; the last: 8\xa0minutes" in page
     assert re.search(r"after [^<]*2026[^<]*12:00", page)
 
 

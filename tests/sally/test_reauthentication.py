@@ -115,6 +115,18 @@ def test_an_old_session_adds_nobody(as_anna: Client, clock: time_machine.Travell
     assert mail.outbox == []
 
 
+@pytest.mark.parametrize("action", ["delete_selected", "invite_again"])
+def test_an_old_session_deletes_and_invites_nobody(alice: User, clock: time_machine.Traveller, action: str) -> None:
+    root = make_user("root@quay.example", alice.organization, is_superuser=True)  # type: ignore[arg-type]
+    client = Client()
+    client.force_login(root)
+    clock.shift(timedelta(minutes=15))
+    chosen = {"action": action, "_selected_action": str(alice.pk), "post": "yes"}
+    response = client.post("/admin/sally/user/", chosen)
+    assert response.url.startswith("/confirm/?next=")  # type: ignore[attr-defined]
+    assert User.objects.filter(pk=alice.pk).exists()
+
+
 def test_an_old_session_may_still_look_at_the_list(as_anna: Client, clock: time_machine.Traveller) -> None:
     clock.move_to(LATER)
     assert as_anna.get("/admin/sally/user/").status_code == 200

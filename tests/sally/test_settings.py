@@ -91,6 +91,11 @@ def test_what_is_kept_covers_what_is_synced(monkeypatch: pytest.MonkeyPatch) -> 
     assert read(monkeypatch, SYNC_DAYS_BACK="31", KEEP_DAYS="31")["KEEP_DAYS"] == 31
 
 
+def test_nobody_who_is_signed_in_counts_as_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ImproperlyConfigured, match="DORMANT_DAYS=7 must be greater than SESSION_DAYS=7"):
+        read(monkeypatch, DORMANT_DAYS="7", SESSION_DAYS="7")
+
+
 def test_logs_are_json_unless_people_read_them(monkeypatch: pytest.MonkeyPatch) -> None:
     logging = read(monkeypatch)["LOGGING"]
     assert (logging["handlers"]["console"]["formatter"], logging["root"]["level"]) == ("json", "INFO")
