@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.apps import AppConfig
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
@@ -60,6 +60,8 @@ def register_schedules(sender: object, **_: Any) -> None:
     """After migrate: ours are there, once each, and none that we no longer know; next runs are left alone."""
     from django_q.models import Schedule
 
+    if Schedule._meta.db_table not in connection.introspection.table_names():
+        return  # one app was migrated alone, on a new database
     Schedule.objects.filter(func__startswith="calendars.").exclude(name__in=SCHEDULES).delete()
     for name, (func, minutes) in SCHEDULES.items():
         Schedule.objects.update_or_create(

@@ -11,7 +11,7 @@ from django.contrib import admin, messages
 from django.contrib.auth.models import Group
 from django.core.exceptions import BadRequest, FieldDoesNotExist, PermissionDenied, ValidationError
 from django.db import DataError, transaction
-from django.db.models import QuerySet
+from django.db.models import JSONField, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -21,10 +21,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from sally import health, invitations
+from sally.forms import DomainsField
 from sally.models import Condition, Heartbeat, Organization, User
 from sally.reauthentication import recently_confirmed
 
 admin.site.unregister(Group)  # roles are a field of the user
+
+MOST_WORDS = 20
 
 
 @contextmanager
@@ -56,6 +59,10 @@ class ForOrganization(admin.ModelAdmin):  # type: ignore[type-arg]  # generic to
         if isinstance(request.user, User) and not request.user.is_superuser:
             return rows.filter(**{self.organization_path: request.user.organization_id or -1})
         return rows
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
+        """Of so many words only: SQLite has a limit to what one statement may ask."""
+        return super().get_search_results(request, queryset, " ".join(search_term.split()[:MOST_WORDS]))
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         with _bad_input():
@@ -92,6 +99,7 @@ class ForOrganization(admin.ModelAdmin):  # type: ignore[type-arg]  # generic to
 class OrganizationAdmin(ForOrganization):
     organization_path = "pk"
     list_display = ["name"]
+    formfield_overrides = {JSONField: {"form_class": DomainsField}}
     search_fields = ["name"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -146,7 +154,11 @@ class UserAdmin(ForOrganization):
         return super().has_add_permission(request) and (belongs or self._is_superuser(request))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._is_superuser(request)
+        """Oneself not, lest nobody is left."""
+        return self._is_superuser(request) and obj != request.user
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        super().delete_queryset(request, queryset.exclude(pk=request.user.pk or 0))
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """A person's connections and meetings go along, although nobody may delete them one by one here."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import zoneinfo
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -11,8 +13,9 @@ from django.contrib.auth import authenticate
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm, PasswordResetForm
 from django.core.exceptions import ValidationError
 from django.db.models import Q
+from django.forms.fields import InvalidJSONInput
 from django.http import HttpRequest
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
 
 from sally import mails
@@ -34,6 +37,12 @@ class SignInForm(AuthenticationForm):
 
 
 class ResetForm(PasswordResetForm):
+    """``later`` has what is still to be done when the answer has been sent."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.later: list[Callable[[], None]] = []
+
     def send_mail(  # Django's own sends in the language of whoever asks
         self, subject_template_name: str, email_template_name: str, context: Any, *args: Any, **kwargs: Any
     ) -> None:
@@ -42,10 +51,16 @@ class ResetForm(PasswordResetForm):
         this_one = User.objects.filter(pk=context["user"].pk)
         # One statement: of two requests at once, one gets the turn.
         free = Q(reset_mailed_at=None) | Q(reset_mailed_at__lte=now - RESET_MAIL_EVERY)
-        if this_one.filter(free).update(reset_mailed_at=now) and not mails.send(
-            context["user"], "password_reset", context
-        ):
-            this_one.update(reset_mailed_at=None)
+        if not this_one.filter(free).update(reset_mailed_at=now):
+            return
+        language = translation.get_language()
+
+        def send() -> None:
+            with translation.override(language):
+                if not mails.send(context["user"], "password_reset", context):
+                    this_one.update(reset_mailed_at=None)
+
+        self.later.append(send)
 
 
 def _is_password_of(request: HttpRequest, user: User, password: str) -> bool:
@@ -83,6 +98,30 @@ class ChangePasswordForm(PasswordChangeForm):
         if not _is_password_of(self._request, self.user, password):
             raise ValidationError(self.error_messages["password_incorrect"], code="password_incorrect")
         return password
+
+
+class DomainsField(forms.JSONField):
+    """Says no to what a reader of JSON, or a page, gives up on: deep nesting, endless numbers, half characters."""
+
+    LONGEST = 20_000
+
+    def to_python(self, value: Any) -> Any:
+        if isinstance(value, str) and not self._is_readable(value):
+            raise ValidationError(self.error_messages["invalid"], params={"value": "…"})
+        return super().to_python(value)
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        """What is shown again in the form."""
+        readable = isinstance(data, str) and self._is_readable(data)
+        return super().bound_data(data, initial) if readable else InvalidJSONInput(data)
+
+    def _is_readable(self, text: str) -> bool:
+        try:
+            return len(text) <= self.LONGEST and bool(
+                json.dumps(json.loads(text or "null"), ensure_ascii=False).encode()
+            )
+        except (ValueError, RecursionError):
+            return False
 
 
 class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # generic to the type checker only

@@ -16,8 +16,8 @@ from typing import Any
 from sally.masking import MASK, mask, mask_text
 
 LONGEST_TEXT = 32_000  # characters, of a message or a traceback
-# Where a line may end, for whatever reads the log, and what moves a terminal's cursor.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# Where a line may end, for whatever reads the log; what moves a terminal's cursor, or turns what one reads around.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 _QUOTED_TEXT = re.compile(r"'[^']*+'?")
 
 _request_id: ContextVar[str] = ContextVar("request_id", default="")

@@ -20,7 +20,7 @@ _STEMS = (
     "|private[_-]key|credential|code[_-]verifier|client[_-]info"
 )
 # Words of every day as well: hidden as a parameter or a quoted key, but not in "state: connected" or "exit code: 1".
-_WORDS = "code|state|nonce|session[_-]state|device[_-]code|user[_-]code"
+_WORDS = "pwd|passcode|code|state|nonce|session[_-]state|device[_-]code|user[_-]code"
 _NAMED = re.compile(rf"{_STEMS}|^(?:{_WORDS})$", re.IGNORECASE)
 
 # Every part is bounded or possessive, and what is matched is consumed: the time grows with the text's length, no more.
@@ -54,6 +54,7 @@ _SHAPES = re.compile(
     r"|(?<![\w.])M\.C[\w.!*$-]{12,}+"  # personal accounts: the same
     r"|(?<![\w.])Ew[A-D][\w+/=-]{24,}+"  # personal accounts: access tokens
     r"|(?<![\w-])[0-9a-z]{5,8}-[0-9a-f]{32}(?![\w-])"  # Django's, in links that invite and that reset a password
+    r"|gAAAAA[\w-]{40,}+=*+"  # Fernet
     r"|-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[^-]*+(?:-----END [A-Z ]{0,30}-----)?"
 )
 _SCHEMES = re.compile(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 import zoneinfo
 from collections.abc import Collection
@@ -26,6 +27,9 @@ def validate_time_zone(name: str) -> None:
         raise ValidationError(_("“%(name)s” is no time zone."), params={"name": name})
 
 
+_DOMAIN = re.compile(r"\s*@?(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+[^\W\d_][\w-]{0,61}[^\W_]\s*\Z")
+
+
 class Organization(models.Model):
     name = models.CharField(_("name"), max_length=200, unique=True)
     internal_domains = models.JSONField(
@@ -42,8 +46,9 @@ class Organization(models.Model):
 
     def clean(self) -> None:
         super().clean()
+        self.name = " ".join(self.name.split())  # it stands in mails
         domains = self.internal_domains or []
-        if not isinstance(domains, list) or not all(isinstance(one, str) and "." in one for one in domains):
+        if not isinstance(domains, list) or not all(isinstance(one, str) and _DOMAIN.match(one) for one in domains):
             text = _("Write domains as a list, for example %(example)s.")
             raise ValidationError({"internal_domains": text % {"example": '["company.com"]'}})
         self.internal_domains = [one.strip().lower().removeprefix("@") for one in domains]
@@ -103,6 +108,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     def clean(self) -> None:
         super().clean()
         self.email = self.email.strip().lower()
+        self.name = " ".join(self.name.split())  # it stands in mails
 
     def validate_constraints(self, exclude: Collection[str] | None = None) -> None:
         """After ``clean`` the unique address says the same as the constraint, in better words."""

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -53,9 +53,18 @@ def recently_confirmed(view: View) -> View:
 
 def _ask(request: HttpRequest) -> HttpResponseBase:
     htmx = request.htmx  # type: ignore[attr-defined]
-    page = (htmx.current_url_abs_path or reverse(returning.HOME)) if htmx else returning.page_of(request)
+    page = _page_around(request) if htmx else returning.page_of(request)
     address = f"{reverse('confirm')}?{urlencode({'next': page})}"
     return HttpResponseClientRedirect(address) if htmx else redirect(address)
+
+
+def _page_around(request: HttpRequest) -> str:
+    """The page that a fragment belongs to, as htmx says; its header may hold anything."""
+    try:
+        path: str | None = request.htmx.current_url_abs_path  # type: ignore[attr-defined]
+    except ValueError:
+        path = None
+    return path or reverse(returning.HOME)
 
 
 @require_http_methods(["GET", "POST"])
@@ -70,4 +79,4 @@ def confirm(request: HttpRequest, user: User) -> HttpResponse:
     sessions.confirm(request.session, timezone.now())
     if request.session.pop(_UNDONE, False):
         messages.warning(request, _("Nothing was changed yet: please do once more what you were about to do."))
-    return redirect(returning.wished(request, settings.LOGIN_REDIRECT_URL))
+    return HttpResponseRedirect(returning.wished(request, settings.LOGIN_REDIRECT_URL))

@@ -12,7 +12,8 @@ HOME = "meetings"
 
 
 def is_own(request: HttpRequest, address: str) -> bool:
-    return url_has_allowed_host_and_scheme(
+    """An address as browsers write it: a bare word would be taken for the name of a page."""
+    return address.startswith(("/", "http://", "https://")) and url_has_allowed_host_and_scheme(
         address, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
 

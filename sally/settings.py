@@ -373,6 +373,8 @@ LOGGING: dict[str, Any] = {
         # even the filter should have to find a secret in there.
         "exchangelib": {"level": "CRITICAL"},
         "django-q": {"level": "WARNING"},
+        # A wrong Host header, or a nonsensical filter in Django admin, is anybody's to send, and no alarm.
+        "django.security": {"level": "CRITICAL"},
         "axes": {"level": "ERROR"},  # sally.access_log says it in fewer words
         "msal": {"level": "WARNING"},
         "urllib3": {"level": "WARNING"},

@@ -12,12 +12,12 @@ from django.contrib.auth.signals import user_logged_in
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.dispatch import receiver
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.templatetags.static import static
-from django.urls import reverse_lazy
+from django.urls import reverse, reverse_lazy
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -70,7 +70,17 @@ invitation = _ByLink.as_view(
     success_url=reverse_lazy("meetings"),
     reset_url_token="set-password",  # noqa: S106 - a word in an address
 )
-password_reset = auth_views.PasswordResetView.as_view(
+
+
+class _Reset(auth_views.PasswordResetView):
+    def form_valid(self, form: Any) -> HttpResponse:
+        """The mail is sent when the answer is: how long a mail server takes must not say whose address Sally knows."""
+        response = super().form_valid(form)
+        response._resource_closers += form.later  # type: ignore[attr-defined]  # called by close(), after the last byte
+        return response
+
+
+password_reset = _Reset.as_view(
     template_name="sally/password_reset.html",
     form_class=ResetForm,
     success_url=reverse_lazy("password-reset-sent"),
@@ -97,7 +107,7 @@ def admin_sign_in(request: HttpRequest) -> HttpResponse:
         return redirect_to_login(wished)
     if not request.user.is_staff:
         raise PermissionDenied
-    return redirect("admin:index" if wished == request.path else wished)
+    return HttpResponseRedirect(reverse("admin:index") if wished == request.path else wished)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -181,13 +181,24 @@ def test_the_language_somebody_chose_is_kept_in_a_safe_cookie(scheme: str) -> No
 # --- What nonsense gets ------------------------------------------------------------------------------------------
 
 
+UNREADABLE = [
+    *(
+        f"{FORM}; charset={name}"
+        for name in ("latin-1", "utf-16", "nonsense", "base64", "punycode", "undefined", "idna")
+    ),
+    "text/plain; charset*=zz''utf-8",
+    "a/b; c*=undefined''x",
+    f"a/b; c*=idna''{'.' * 3000}",
+]
+
+
 @pytest.mark.django_db
-@pytest.mark.parametrize("charset", ["latin-1", "utf-16", "nonsense", "base64", "punycode", "undefined", "idna"])
+@pytest.mark.parametrize("content_type", UNREADABLE, ids=lambda one: one[:50])
 @pytest.mark.parametrize("path", ["/sign-in/", "/no-such-page/", "/admin/login/"])
-def test_a_form_that_cannot_be_read_gets_our_page(charset: str, path: str) -> None:
+def test_a_form_that_cannot_be_read_gets_our_page(content_type: str, path: str) -> None:
     """Through the application as gunicorn calls it: some of these fail before Django has made a request."""
     environ = RequestFactory().post(path, b"username=a", content_type=FORM).environ
-    environ |= {"CONTENT_TYPE": f"{FORM}; charset={charset}", "QUERY_STRING": "next=%FF"}
+    environ |= {"CONTENT_TYPE": content_type, "QUERY_STRING": "next=%FF"}
     environ["wsgi.input"] = io.BytesIO(b"username=a")
     told: list[tuple[str, dict[str, str]]] = []
 

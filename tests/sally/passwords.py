@@ -21,6 +21,8 @@ ELSEWHERE = [
     "https://testserver@evil.example/",
     "data:text/html,x",
 ]
+# The names of pages, or of none; to a browser, addresses beside the page that it sees.
+BARE_WORDS = ["foo", "profile", "?", "#", "%", "[", "é", "x y"]
 
 
 def try_password(client: Client, password: str, email: str = "alice@quay.example", **meta: Any) -> Any:

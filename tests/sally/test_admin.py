@@ -537,3 +537,39 @@ def test_the_queue_can_only_be_looked_at(quay: Organization, model: str) -> None
     assert client.get(f"/admin/django_q/{model}/").status_code == 200
     assert client.get(f"/admin/django_q/{model}/add/").status_code == 403
     assert client.post(f"/admin/django_q/{model}/add/", {"func": "os.system"}).status_code == 403
+
+
+# --- Nonsense ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        "[" * 5000 + "]" * 5000,
+        f"[{'9' * 5000}]",
+        '["\\ud800.com"]',
+        '["\\u0000.com"]',
+        '["com"]',
+        '["a b.com"]',
+        '["-.com"]',
+        "{",
+    ],
+)
+def test_domains_that_are_none_are_refused(as_root: Client, quay: Organization, nonsense: str) -> None:
+    response = as_root.post(f"/admin/sally/organization/{quay.pk}/change/", {"name": "Q", "internal_domains": nonsense})
+    assert response.status_code == 200
+    assert "errorlist" in response.content.decode()
+    quay.refresh_from_db()
+    assert quay.internal_domains == ["quay.example"]
+
+
+def test_domains_are_kept_as_people_write_them(as_root: Client, quay: Organization) -> None:
+    text = '["Company.com", " @sub.company.co.uk", "müller.example", "xn--mller-kva.example"]'
+    as_root.post(f"/admin/sally/organization/{quay.pk}/change/", {"name": " Quay\n& Co ", "internal_domains": text})
+    quay.refresh_from_db()
+    assert quay.name == "Quay & Co"
+    assert quay.internal_domains == ["company.com", "sub.company.co.uk", "müller.example", "xn--mller-kva.example"]
+
+
+def test_a_search_for_a_thousand_words_is_answered(as_root: Client) -> None:
+    assert as_root.get("/admin/sally/user/", {"q": "a " * 1100}).status_code == 200

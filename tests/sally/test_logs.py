@@ -330,3 +330,8 @@ def test_sql_at_debug_tells_no_value(log: Log) -> None:
 def test_talkative_loggers_stay_quiet_whatever_the_level(name: str) -> None:
     config: Any = django_settings.LOGGING
     assert getattr(logging, config["loggers"][name]["level"]) > logging.DEBUG
+
+
+@pytest.mark.parametrize("mark", ["\u202e", "\u2066", "\u200b", "\ufeff"])
+def test_nothing_turns_around_what_one_reads(mark: str) -> None:
+    assert mark not in logs.one_line(f"user {mark} signed in")

@@ -16,7 +16,7 @@ from django_htmx.middleware import HtmxDetails
 from sally.models import Organization, User
 from sally.reauthentication import recently_confirmed
 from tests.conftest import PASSWORD, make_user
-from tests.sally.passwords import ELSEWHERE, fail
+from tests.sally.passwords import BARE_WORDS, ELSEWHERE, fail
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 LATER = NOON + timedelta(minutes=15)
@@ -213,11 +213,29 @@ def test_a_form_from_nowhere_leads_to_the_meetings(
     assert as_anna.post(ADD, nora(), headers={"referer": referer})["Location"] == "/confirm/?next=%2Fmeetings%2F"
 
 
-@pytest.mark.parametrize("address", ELSEWHERE)
+@pytest.mark.parametrize("address", [*ELSEWHERE, *BARE_WORDS])
 def test_confirming_leads_nowhere_else(as_anna: Client, address: str) -> None:
     page = as_anna.get("/confirm/", {"next": address}).content.decode()
     assert '<input type="hidden" name="next" value="/meetings/">' in page
     assert confirm(as_anna, next=address)["Location"] == "/meetings/"
+
+
+def test_a_fragment_of_no_page_leads_to_the_meetings(as_anna: Client, clock: time_machine.Traveller) -> None:
+    clock.shift(timedelta(minutes=15))
+    headers = {"HX-Request": "true", "HX-Current-URL": "http://["}
+    assert (
+        as_anna.get("/admin/sally/user/add/", headers=headers).headers["HX-Redirect"] == "/confirm/?next=%2Fmeetings%2F"
+    )
+
+
+def test_nobody_deletes_oneself(alice: User) -> None:
+    root = make_user("root@quay.example", alice.organization, is_superuser=True)  # type: ignore[arg-type]
+    client = Client()
+    client.force_login(root)
+    client.post(f"/admin/sally/user/{root.pk}/delete/", {"post": "yes"})
+    chosen = {"action": "delete_selected", "_selected_action": [str(root.pk), str(alice.pk)], "post": "yes"}
+    client.post("/admin/sally/user/", chosen)
+    assert list(User.objects.values_list("email", flat=True)) == [root.email]
 
 
 def test_a_fragment_leads_the_whole_page_to_the_question(

@@ -12,13 +12,14 @@ import pytest
 import time_machine
 from django.core import mail
 from django.core.mail.message import EmailMessage
+from django.http.response import HttpResponseBase
 from django.test import Client
 from pytest_django import Settings
 
 from sally import invitations
 from sally.models import Organization, User
 from tests.conftest import PASSWORD, make_user
-from tests.sally.passwords import ELSEWHERE
+from tests.sally.passwords import BARE_WORDS, ELSEWHERE
 
 NEW_PASSWORD = "another horse another staple"
 SetPassword = Callable[[User, str], None]
@@ -172,7 +173,7 @@ def test_the_locked_page_passes_on_no_address_elsewhere(alice: User, browser: Cl
     assert '<input type="hidden" name="next" value="/meetings/">' in page.content.decode()
 
 
-@pytest.mark.parametrize("address", ELSEWHERE)
+@pytest.mark.parametrize("address", [*ELSEWHERE, *BARE_WORDS])
 def test_django_admins_sign_in_leads_nowhere_else(alice: User, browser: Client, address: str) -> None:
     assert browser.get("/admin/login/", {"next": address})["Location"] == "/sign-in/?next=/admin/"
     User.objects.update(role=User.Role.ADMIN)
@@ -462,6 +463,29 @@ def test_a_reset_mail_that_could_not_be_sent_may_be_asked_for_again(alice: User,
         ask_for_reset(browser)
     ask_for_reset(browser)
     assert only_mail().to == [alice.email]
+
+
+def test_how_long_the_mail_server_takes_says_nothing(
+    alice: User, browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer is whole before the mail is sent."""
+    order: list[str] = []
+    close = HttpResponseBase.close
+
+    def closing(response: HttpResponseBase) -> None:
+        order.append("answered")
+        close(response)
+
+    monkeypatch.setattr(HttpResponseBase, "close", closing)
+    monkeypatch.setattr("sally.mails.send", lambda *_: order.append("mailed"))
+    browser.post("/password-reset/", {"email": alice.email})
+    assert order == ["answered", "mailed"]
+
+
+def test_line_ends_in_a_name_do_not_reach_mails(alice: User, as_alice: Client) -> None:
+    as_alice.post("/settings/profile/", {"name": "Click\nhere \r\n now", "language": "en", "time_zone": "UTC"})
+    alice.refresh_from_db()
+    assert alice.name == "Click here now"
 
 
 @pytest.mark.parametrize("address", ["/password-reset/MQ/nonsense/", "/password-reset/!!/x-y/", "/invitation/MQ/no/"])
