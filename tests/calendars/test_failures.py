@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +18,7 @@ from django.utils import timezone, translation
 
 from calendars import sync
 from calendars.models import Meeting
+from integrations import problems
 from integrations.http import Session
 from integrations.models import CalendarConnection
 from tests.conftest import connect
@@ -72,6 +74,10 @@ ROWS = [
     attention("refresh token expired", refused("invalid_grant", 700082, "token_expired"), "AADSTS700082"),
     attention("refresh token unused", refused("invalid_grant", 70008, "bad_token"), "AADSTS70008"),
     attention("grant of no kind", refused("invalid_grant", 70000), "AADSTS70000"),
+    attention("sessions revoked", refused("invalid_grant", 50132), "AADSTS50132"),
+    attention("session expired by a new password", refused("invalid_grant", 50133), "AADSTS50133"),
+    attention("refresh token of a single page", refused("invalid_grant", 700084), "AADSTS700084"),
+    attention("sign-in frequency, once more", refused("invalid_grant", 70044), "AADSTS70044"),
     attention("sign-in frequency", refused("invalid_grant", 70043, "bad_token"), "AADSTS70043"),
     attention("second factor", refused("invalid_grant", 50076, "basic_action", CLAIMS), "AADSTS50076"),
     attention("second factor to register", refused("invalid_grant", 50079, "basic_action"), "AADSTS50079"),
@@ -88,6 +94,8 @@ ROWS = [
     attention("consent, other numbers", refused("invalid_grant", 90008), "AADSTS90008", "ApprovalNeeded"),
     attention("consent, once more", refused("invalid_grant", 90093), "AADSTS90093", "ApprovalNeeded"),
     attention("registration", refused("invalid_grant", 650056), "AADSTS650056", "ApprovalNeeded"),
+    attention("consent, tenant-wide", refused("invalid_grant", 900941), "AADSTS900941", "ApprovalNeeded"),
+    attention("consent asked for", refused("invalid_grant", 90095), "AADSTS90095", "ApprovalNeeded"),
     attention("admin's consent", refused("interaction_required", 90094), "AADSTS90094", "ApprovalNeeded"),
     attention("blocked", refused("invalid_grant", 53003, "message_only"), "AADSTS53003"),
     attention("device not compliant", refused("interaction_required", 53000), "AADSTS53000"),
@@ -104,6 +112,7 @@ ROWS = [
     # Another door.
     attention("wrong kind of account", refused("invalid_grant", 50020), "AADSTS50020", "WrongDoor"),
     attention("personal account, by domain", refused("invalid_grant", 500208), "AADSTS500208", "WrongDoor"),
+    attention("personal account, not here", refused("invalid_request", 500200), "AADSTS500200", "WrongDoor"),
     attention("personal account, by number", refused("invalid_request", 9002332), "AADSTS9002332", "WrongDoor"),
     attention("mailbox on-premises", graph(404, "MailboxNotEnabledForRESTAPI"), "DOOR-1", "WrongDoor"),
     # Sally's operator has to act.
@@ -111,6 +120,9 @@ ROWS = [
     operator("expired secret", refused("invalid_client", 7000222, status=401), "AADSTS7000222"),
     operator("client not accepted", refused("invalid_client", 70002, status=401), "AADSTS70002"),
     operator("certificate not registered", refused("invalid_client", 700027, status=401), "AADSTS700027"),
+    operator("no secret", refused("invalid_client", 7000218, status=401), "AADSTS7000218"),
+    operator("address not registered", refused("invalid_request", 50011), "AADSTS50011"),
+    operator("address not that of before", refused("invalid_client", 500112), "AADSTS500112"),
     operator("app removed", refused("unauthorized_client", 700016), "AADSTS700016"),
     operator("resource not in the tenant", refused("invalid_resource", 500011), "AADSTS500011"),
     operator("no subscription", refused("invalid_client", 650052), "AADSTS650052"),
@@ -161,6 +173,12 @@ def connection(as_alice: Client, microsoft: Sandbox) -> CalendarConnection:
 def test_there_are_enough_of_them() -> None:
     assert len(ROWS) >= 30
     assert len({row.name for row in ROWS}) == len(ROWS)
+
+
+def test_every_number_of_the_products_table_is_among_them() -> None:
+    known = {number for row in problems.ROWS for number in row.numbers}
+    tried = {int(number) for row in ROWS for number in re.findall(r"AADSTS(\d+)", row.fault.get("body", ""))}
+    assert known <= tried
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
