@@ -34,7 +34,7 @@ def tidy(now: datetime) -> dict[str, int]:
     for name, part in PARTS.items():
         try:
             counts[name] = part(now)
-        except Exception:
+        except Exception:  # whatever it is, the other parts have nothing to do with it
             logger.exception("tidying of %s failed", name)
         else:
             logger.info("tidying of %s: %d deleted", name, counts[name])

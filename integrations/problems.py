@@ -40,7 +40,7 @@ class Row:
     run Sally; where they are empty, those of the class count. An answer of Entra's belongs to the first row that names
     its ``error`` (or names none) and either its number or its suberror (or neither). The code is the number where the
     row names it, else the row's own. ``own_fault``: surely of Sally's registration or settings, and nothing that a
-    person's own parameters can cause.
+    person's own parameters can cause. ``at_sign_in``: only sign-ins meet it, so that renewed tokens prove nothing.
     """
 
     kind: type[ProviderError]
@@ -53,6 +53,7 @@ class Row:
     numbers: Collection[int] = ()
     operator: Words = ""
     own_fault: bool = False
+    at_sign_in: bool = False
     reconnect: bool | None = None
 
     def concerns(self, error: str, suberror: str, number: int) -> bool:
@@ -250,6 +251,7 @@ ROWS = (
         errors=_CLIENT,
         numbers=(50011, 500112),
         own_fault=True,
+        at_sign_in=True,
         operator=_(
             "Microsoft does not know the address that people come back to. Add it to the app registration (Redirect "
             "URI, platform Web), to the letter: PUBLIC_URL followed by /settings/integrations/microsoft/callback/"
@@ -435,9 +437,13 @@ def is_own_fault(error: errors.OperatorProblem) -> bool:
     return _row(errors.OperatorProblem, error.code).own_fault
 
 
-def may_be_only_here(error: errors.OperatorProblem) -> bool:
+def is_met_at_sign_ins(code: str) -> bool:
+    return _row(errors.OperatorProblem, code).at_sign_in
+
+
+def may_be_only_here(code: str) -> bool:
     """Whether one connection, or one organization, can have it while it works for all others."""
-    return (errors.OnlyHere, error.code) in _BY_CODE
+    return (errors.OnlyHere, code) in _BY_CODE
 
 
 def _row(kind: type[ProviderError], code: str) -> Row:

@@ -107,7 +107,7 @@ def refresh_when_signed_out(get_response: View) -> View:
     return middleware
 
 
-def end_old_sessions(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+def end_old_sessions(get_response: View) -> View:
     """Sign out whoever is over a time limit, and say why. What an open page asks by itself is not use."""
 
     def middleware(request: HttpRequest) -> HttpResponse:

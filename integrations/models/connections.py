@@ -362,7 +362,7 @@ class CalendarConnection(models.Model):
 
     def _is_alone_with(self, error: OperatorProblem, now: datetime) -> bool:
         """Whether others work while this one has failed for long: its organization removed Sally, its key is lost."""
-        if self.failures < ALONE_AFTER or not problems.may_be_only_here(error):
+        if self.failures < ALONE_AFTER or not problems.may_be_only_here(error.code):
             return False
         return ConnectionSecret.objects.exclude(pk=self.pk).filter(renewed_at__gt=now - ELSEWHERE_WITHIN).exists()
 

@@ -120,6 +120,16 @@ def test_a_sign_in_that_the_pause_overtook_is_noticed_all_the_same(connection: C
     assert look(connection) == ("connected", "")
 
 
+def test_who_is_activated_again_has_to_sign_in_first(connection: CalendarConnection, alice: User) -> None:
+    """However lately they were here: whoever was put out did not ask for it again yet."""
+    User.objects.update(is_active=False)
+    look(connection)
+    User.objects.update(is_active=True)
+    assert look(connection) == ("paused", "deactivated")
+    Client().post("/sign-in/", {"username": alice.email, "password": PASSWORD})
+    assert look(connection) == ("connected", "")
+
+
 def test_an_admin_may_pause_what_rests_and_then_it_stays_so(connection: CalendarConnection, as_alice: Client) -> None:
     away(91)
     look(connection)

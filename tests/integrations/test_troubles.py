@@ -238,6 +238,19 @@ def test_a_lost_key_of_one_row_ends_in_a_reconnect(as_alice: Client, two: Sandbo
     assert "cannot be opened any more. Sign in again" in str(mine.problem.text)
 
 
+def test_what_only_sign_ins_meet_is_over_when_one_succeeds_and_not_before(as_alice: Client, two: Sandbox) -> None:
+    """A renewed token proves nothing about the address that people come back to."""
+    callback = sign_in_at_microsoft(as_alice, two)
+    two.control("POST", "faults", json=refused("invalid_client", 500112, status=401))
+    as_alice.get(callback)
+    sync_all()
+    tasks.look_after()
+    assert OperatorTrouble.objects.get().code == "AADSTS500112"
+    connect(as_alice, two)
+    tasks.look_after()
+    assert not OperatorTrouble.objects.exists()
+
+
 class TestWhoMayRaiseAnAlarm:
     def test_not_a_person_with_a_forged_callback(self, as_alice: Client, microsoft: Sandbox) -> None:
         callback = sign_in_at_microsoft(as_alice, microsoft)
