@@ -87,7 +87,7 @@ class ConnectionAdmin(ForOrganization):
 class OperatorTroubleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic to the type checker only
     """For every admin to read. It goes by itself when it is solved; a superuser may take it away earlier."""
 
-    list_display = ["code", "since", "seen_at", "times", "what_to_do"]
+    list_display = ["code", "since", "seen_at", "times"]
     fields = readonly_fields = ("code", "what_to_do", "detail", "since", "seen_at", "times", "mailed_at")
 
     @admin.display(description=_("what to do"))

@@ -73,6 +73,12 @@ class Person:
             ".map(one => one.textContent)"
         )
         assert squeezed == [], f"{what}: these headings are squeezed into a column: {squeezed}"
+        outside = self.page.evaluate(
+            "[...document.querySelectorAll('.card .badge, .card .button, .card .notice')]"
+            ".filter(one => one.getBoundingClientRect().right > one.closest('.card').getBoundingClientRect().right)"
+            ".map(one => one.textContent)"
+        )
+        assert outside == [], f"{what}: these stick out of their card: {outside}"
         shifted = self.page.evaluate("window.shifted ?? 0")
         assert shifted < 0.02, f"{what}: layout shift {shifted}"
 
