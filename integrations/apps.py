@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.apps import AppConfig
 from django.contrib.auth.signals import user_logged_in
+from django.core import checks
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -18,8 +19,10 @@ class IntegrationsConfig(AppConfig):
     verbose_name = _("Integrations")
 
     def ready(self) -> None:
+        from integrations.checks import sandbox_is_off
         from sally import health
 
+        checks.register(sandbox_is_off, deploy=True)
         health.register("operator", operator_problems, _("Problems for the operator"))
         user_logged_in.connect(wake_used, dispatch_uid="integrations")
 

@@ -62,7 +62,7 @@ class Session(requests.Session):
         kwargs |= {"timeout": (self.patience.connect, self.patience.silence), "stream": True}
         response = super().request(method, url, *args, **kwargs)
         # requests has no limit of its own for the size of an answer or for its time as a whole.
-        response._content = _read(response, time.monotonic() + self.patience.answer)
+        response._content = read_whole(response, time.monotonic() + self.patience.answer)
         response._content_consumed = True  # type: ignore[attr-defined]
         return response
 
@@ -80,7 +80,8 @@ def send(session: Session, method: str, url: str, **kwargs: Any) -> requests.Res
     return response
 
 
-def _read(response: requests.Response, deadline: float) -> bytes:
+def read_whole(response: requests.Response, deadline: float) -> bytes:
+    """The body, decoded. ``deadline`` is one of ``time.monotonic``. Raises what requests raises."""
     content = bytearray()
     try:
         while chunk := response.raw.read1(65536, decode_content=True):

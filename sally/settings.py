@@ -1,5 +1,6 @@
 """All of Sally's settings, read from the environment (and ``.env``); a bad value stops the start with its name."""
 
+import ipaddress
 import os
 import warnings
 from datetime import timedelta
@@ -62,6 +63,28 @@ def _is_address(value: str) -> bool:
     except ValueError:  # a port that is no number
         return False
     return parts.scheme in ("http", "https") and bool(parts.hostname) and not strange
+
+
+def _networks(name: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    networks = []
+    for text in filter(None, map(str.strip, _text(name).split(","))):
+        try:
+            network = ipaddress.ip_network(text)
+        except ValueError as exc:  # its words name the text, and bits that are set behind the mask
+            raise ImproperlyConfigured(f"{name}: {exc}. Write networks such as 10.1.2.0/24,fd12:3456::/48") from exc
+        if network.prefixlen == 0:
+            raise ImproperlyConfigured(f"{name}: {text} is everything. Name the networks that your servers are in.")
+        networks.append(network)
+    return networks
+
+
+def _sandbox(name: str) -> str:
+    value = _text(name).lower()
+    host, _, port = value.rpartition(":")
+    is_place = host in ("localhost", "127.0.0.1") and port.isascii() and port.isdigit() and 0 < int(port) < 65536
+    if value and not (is_place and port == str(int(port))):
+        raise ImproperlyConfigured(f"{name}={value!r} must be localhost or 127.0.0.1 and a port: localhost:8443")
+    return value
 
 
 def _field_keys() -> list[str]:
@@ -337,6 +360,10 @@ MICROSOFT_CLIENT_SECRET = _text("MICROSOFT_CLIENT_SECRET")
 MICROSOFT_CLIENT_CERTIFICATE = _text("MICROSOFT_CLIENT_CERTIFICATE")
 MICROSOFT_LOGIN_URL = _address("MICROSOFT_LOGIN_URL", "https://login.microsoftonline.com")
 MICROSOFT_GRAPH_URL = _address("MICROSOFT_GRAPH_URL", "https://graph.microsoft.com")
+# Private networks that people's Exchange servers may be in; the internet is allowed, the machine itself never is.
+EXCHANGE_ALLOWED_NETWORKS = _networks("EXCHANGE_ALLOWED_NETWORKS")
+# The one place on this machine that may be an Exchange server all the same; `check --deploy` refuses it.
+EXCHANGE_SANDBOX = _sandbox("EXCHANGE_SANDBOX")
 
 for _name, _path in (("CA_BUNDLE", CA_BUNDLE), ("MICROSOFT_CLIENT_CERTIFICATE", MICROSOFT_CLIENT_CERTIFICATE)):
     if _path and not Path(_path).is_file():
