@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -108,8 +109,12 @@ def _sync(
     clock: Callable[[], datetime],
     open_client: Callable[..., CalendarClient],
 ) -> None:
+    with closing(open_client(connection, lease.renew)) as client:
+        _read(connection, lease, clock, client)
+
+
+def _read(connection: CalendarConnection, lease: Lease, clock: Callable[[], datetime], client: CalendarClient) -> None:
     started = clock()
-    client = open_client(connection, lease.renew)
     poll = client.poll(connection.cursor)
     if poll.changed is Changed.NO and connection.cursor and _read_recently(connection, started):
         connection.record_unchanged(lease.token, started=started, now=clock(), cursor=poll.cursor)

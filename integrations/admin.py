@@ -27,6 +27,7 @@ class ConnectionAdmin(ForOrganization):
         "account_email",
         "account_name",
         "granted_scopes",
+        "server",
         "status",
         "pause_reason",
         "last_synced_at",

@@ -191,3 +191,6 @@ class CalendarClient(Protocol):
 
     def find(self, ids: Sequence[str]) -> list[RemoteEvent]:
         """Those of ``ids`` that still exist, wherever they lie now; light, in few requests."""
+
+    def close(self) -> None:
+        """Let go of all connections to the provider; nothing is asked afterwards."""

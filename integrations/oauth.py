@@ -14,7 +14,6 @@ import re
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django.conf import settings
 
 from integrations import problems
+from integrations.accounts import SignedIn
 from integrations.errors import (
     OperatorProblem,
     PermissionMissing,
@@ -45,17 +45,6 @@ SIGN_IN_SCOPES = frozenset({"openid", "profile", "offline_access", "email"})
 _DISCOVERY_SECONDS = 24 * 3600.0
 T = TypeVar("T")
 _discovered: dict[str, tuple[float, requests.Response]] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class SignedIn:
-    """Who signed in. ``account_id`` is msal's home_account_id (uid.utid), which never changes; the address may."""
-
-    account_id: str
-    email: str
-    name: str
-    scopes: tuple[str, ...]
-    cache: str = field(repr=False)
 
 
 def begin(
@@ -91,7 +80,7 @@ def finish(flow: Mapping[str, Any], answer: Mapping[str, str], *, authority: str
         email=clean(claims.get("preferred_username") or claims.get("email") or claims.get("name"), LONGEST_ADDRESS),
         name=clean(claims.get("name"), LONGEST_NAME),
         scopes=tuple(sorted(_short(scope) for scope in str(result.get("scope", "")).split())),
-        cache=cache.serialize(),
+        secret={"cache": cache.serialize()},
     )
 
 

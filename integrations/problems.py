@@ -24,12 +24,16 @@ Words = Union[str, "_StrPromise"]
 
 @dataclass(frozen=True)
 class Problem:
-    """What happened and what to do. ``reconnect``: signing in again helps; ``tile``: another door is the right one."""
+    """What happened and what to do. ``reconnect``: signing in again helps; ``tile``: another door is the right one.
+
+    ``field``: what of a form it is about, "" for none of it alone.
+    """
 
     text: Words
     code: str
     reconnect: bool = False
     tile: str = ""
+    field: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ class Row:
     sign_in: Words = ""
     code: str = ""
     tile: str = ""
+    field: str = ""
     errors: Collection[str] = ()
     suberrors: Collection[str] = ()
     numbers: Collection[int] = ()
@@ -425,7 +430,7 @@ def of_sign_in(error: ProviderError) -> Problem:
     text = row.sign_in or next(
         _BY_KIND[one].sign_in for one in kind.__mro__ if one in _BY_KIND and _BY_KIND[one].sign_in
     )
-    return Problem(text, error.code, tile=row.tile)
+    return Problem(text, error.code, tile=row.tile, field=row.field)
 
 
 def for_operator(code: str) -> Words:

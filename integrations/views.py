@@ -20,7 +20,7 @@ from integrations import problems
 from integrations.errors import ProviderError, ReconnectNeeded
 from integrations.models import CalendarConnection, OperatorTrouble, OtherAccount, SignIn, SyncOption
 from integrations.models.sign_ins import CONNECTED
-from integrations.providers import COMING, PROVIDERS
+from integrations.providers import BY_SIGN_IN, COMING, PROVIDERS
 from sally.access import for_person
 from sally.models import User
 
@@ -71,7 +71,7 @@ def add(request: HttpRequest, user: User) -> HttpResponse:
 @for_person
 def connect(request: HttpRequest, user: User, key: str) -> HttpResponse:
     """Start a sign-in at the provider; with a connection's id, one that mends it."""
-    if key not in PROVIDERS:
+    if key not in BY_SIGN_IN:
         raise Http404
     known = request.POST.get("connection")
     return _begin(request, user, key, _own(user, _uuid(known)) if known else None)

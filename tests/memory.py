@@ -84,6 +84,7 @@ class MemoryClient:
         self.asked: list[str] = []
         self.changed = Changed.UNKNOWN
         self.cursors: list[str] = []
+        self.closed = False
 
     def put(self, *events: RemoteEvent) -> None:
         self.held |= {one.id: one for one in events}
@@ -121,3 +122,6 @@ class MemoryClient:
     def find(self, ids: Sequence[str]) -> list[RemoteEvent]:
         self.asked.append("find")
         return [self.held[id] for id in ids if id in self.held]
+
+    def close(self) -> None:
+        self.closed = True

@@ -205,7 +205,7 @@ def test_a_connections_whole_life_shows_no_secret(
                 account = secret.other_account
                 for kind in ("AccessToken", "RefreshToken", "IdToken") if account else ():
                     assert account
-                    watch.secrets |= {one["secret"] for one in json.loads(account.cache)[kind].values()}
+                    watch.secrets |= {one["secret"] for one in json.loads(account.secret["cache"])[kind].values()}
             watch.visit(client, response.url)
             see_the_database(watch)
         sync_now(connection)

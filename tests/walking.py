@@ -25,8 +25,8 @@ from django.urls.resolvers import RegexPattern
 from django.utils import timezone
 
 from calendars.models import Change, Meeting
+from integrations.accounts import SignedIn
 from integrations.models import CalendarConnection, ConnectionSecret, SignIn
-from integrations.oauth import SignedIn
 from sally.models import Session, User
 
 # Parts of addresses that are no object's id.
@@ -37,7 +37,7 @@ WORDS = {
     "app_label": "sally",
     "url": "no-such-page",
 }
-OTHER = SignedIn("other.tenant", "other@quay.example", "Other", ("Calendars.Read",), "a cache")
+OTHER = SignedIn("other.tenant", "other@quay.example", "Other", ("Calendars.Read",), {"cache": "a cache"})
 _PART = re.compile(r"<(?:\w+:)?(\w+)>|\(\?P<(\w+)>[^()]*\)")
 
 

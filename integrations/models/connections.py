@@ -95,6 +95,8 @@ class CalendarConnection(models.Model):
     account_email = models.CharField(_("account"), max_length=320)
     account_name = models.CharField(_("account name"), max_length=300, blank=True)
     granted_scopes = models.JSONField(_("granted permissions"), default=list)
+    # What was found out about the organization's own server when it was connected, so that no sync has to probe.
+    server = models.JSONField(_("server"), default=dict, blank=True)
 
     sync_private = models.BooleanField(_("Sync private appointments"), default=False)
     sync_only_online = models.BooleanField(_("Sync only online meetings"), default=False)

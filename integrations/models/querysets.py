@@ -15,8 +15,8 @@ from integrations.models.sealed import ConnectionSecret
 from sally.models import User
 
 if TYPE_CHECKING:
+    from integrations.accounts import SignedIn
     from integrations.models.connections import CalendarConnection
-    from integrations.oauth import SignedIn
 
 LEASE = timedelta(seconds=60)
 # A connection that was claimed this often and never came back may be killing its workers: it waits an hour.
@@ -77,12 +77,13 @@ class ConnectionQuerySet(models.QuerySet["CalendarConnection"]):
                     "account_email": account.email,
                     "account_name": account.name,
                     "granted_scopes": list(account.scopes),
+                    "server": dict(account.server),
                     # A sync that still runs with the old token loses its lease, and with it its right to write.
                     "lease_token": None,
                     "lease_until": None,
                 },
             )
-            ConnectionSecret.objects.replace(connection, {"cache": account.cache})
+            ConnectionSecret.objects.replace(connection, account.secret)
             if connection.pause_reason != self.model.Pause.ADMIN:
                 connection.restart()
             else:  # an admin's pause is the admin's to end

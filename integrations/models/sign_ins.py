@@ -15,12 +15,12 @@ from django.db import models
 from django.utils import timezone
 
 from integrations import problems
+from integrations.accounts import SignedIn
 from integrations.errors import OperatorProblem, ProviderError, ReconnectNeeded
 from integrations.fields import EncryptedJSONField
 from integrations.models.connections import CalendarConnection
 from integrations.models.troubles import OperatorTrouble
-from integrations.oauth import SignedIn
-from integrations.providers import PROVIDERS
+from integrations.providers import BY_SIGN_IN
 from sally.models import User
 
 SIGN_IN_LASTS = timedelta(minutes=15)
@@ -50,7 +50,7 @@ class SignInQuerySet(models.QuerySet["SignIn"]):
         state = secrets.token_urlsafe(32)
         hint, own = (connection.account_email, connection.claims) if connection else ("", "")
         with _telling_operators(now):
-            flow = PROVIDERS[provider].begin(
+            flow = BY_SIGN_IN[provider].begin(
                 redirect_uri=redirect_uri, state=state, login_hint=hint, claims=claims or own
             )
         self.filter(user=user, expires_at__lt=now).delete()
@@ -136,7 +136,7 @@ class SignIn(models.Model):
         Raises ``ProviderError`` (then no connection is stored), and ``OtherAccount`` when another account than the
         one to be mended signed in: ``accept_other`` connects that one.
         """
-        provider = PROVIDERS[self.provider]
+        provider = BY_SIGN_IN[self.provider]
         try:
             if "error" in answer:  # through a browser: no proof of anything
                 account = provider.finish(self.flow, answer)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from django.core.exceptions import ObjectDoesNotExist
 from django.utils.translation import gettext_lazy as _
 
+from integrations.accounts import SignedIn
 from integrations.errors import OperatorProblem, ReconnectNeeded
 from integrations.events import CalendarClient
 from integrations.fields import SealBroken
-from integrations.oauth import SignedIn
 from integrations.problems import Words
 from integrations.providers import microsoft
 
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 
 
 class Provider(Protocol):
-    """A kind of calendar that a person can connect by signing in at the provider's own page.
+    """A kind of calendar that a person can connect.
 
-    ``key`` is stored; ``name`` is the tile's title, ``hint`` the kind of account and ``note`` what to know beforehand;
-    ``logo`` and ``button`` are templates, ``sign_in`` the words on the button of a reconnect.
+    ``key`` is stored; ``name`` is the tile's title, ``hint`` the kind of account and ``note`` what to know beforehand.
+    ``logo`` and ``entrance`` are templates: the entrance is what one clicks to connect, or to mend a ``connection``,
+    with ``reopen`` as its words then.
     """
 
     key: str
@@ -35,15 +36,19 @@ class Provider(Protocol):
     hint: Words
     note: Words
     logo: str
-    button: str
-    sign_in: Words
+    entrance: str
+    reopen: Words
     name_id: str
+
+    def open(self, connection: CalendarConnection, before_each: Callable[[], None]) -> CalendarClient: ...
+
+
+class SignInProvider(Provider, Protocol):
+    """One whose people sign in at the provider's own page."""
 
     def begin(self, *, redirect_uri: str, state: str, login_hint: str = "", claims: str = "") -> dict[str, Any]: ...
 
     def finish(self, flow: Mapping[str, Any], answer: Mapping[str, str]) -> SignedIn: ...
-
-    def open(self, connection: CalendarConnection, before_each: Callable[[], None]) -> CalendarClient: ...
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,8 @@ class ComingTile:
     logo: str
 
 
-PROVIDERS: dict[str, Provider] = {provider.key: provider for provider in (microsoft.WORK,)}
+BY_SIGN_IN: dict[str, SignInProvider] = {provider.key: provider for provider in (microsoft.WORK,)}
+PROVIDERS: dict[str, Provider] = {**BY_SIGN_IN}
 
 COMING = (
     ComingTile(
@@ -77,7 +83,7 @@ COMING = (
 def open_calendar(connection: CalendarConnection, before_each: Callable[[], None] = lambda: None) -> CalendarClient:
     """The client that reads ``connection``; ``before_each`` runs before every request it sends.
 
-    Raises ``integrations.errors``; sends nothing yet.
+    Raises ``integrations.errors``; sends nothing yet. Whoever opens it closes it.
     """
     try:
         return PROVIDERS[connection.provider].open(connection, before_each)

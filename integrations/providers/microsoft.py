@@ -23,6 +23,7 @@ from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from integrations import oauth
+from integrations.accounts import SignedIn
 from integrations.errors import (
     CursorExpired,
     PermissionMissing,
@@ -80,8 +81,8 @@ class Microsoft:
         self.key, self.name, self.hint, self.note = key, name, hint, note
         self.authority, self.scopes = authority, tuple(scopes)
         self.logo = "integrations/_microsoft_logo.html"
-        self.button = "integrations/_microsoft_button.html"
-        self.sign_in: Words = _("Sign in with Microsoft")
+        self.entrance = "integrations/_microsoft_entrance.html"
+        self.reopen: Words = _("Sign in with Microsoft")
         self.name_id = f"name-of-{key}"
 
     def begin(self, *, redirect_uri: str, state: str, login_hint: str = "", claims: str = "") -> dict[str, Any]:
@@ -94,7 +95,7 @@ class Microsoft:
             claims=claims,
         )
 
-    def finish(self, flow: Mapping[str, Any], answer: Mapping[str, str]) -> oauth.SignedIn:
+    def finish(self, flow: Mapping[str, Any], answer: Mapping[str, str]) -> SignedIn:
         account = oauth.finish(flow, answer, authority=self.authority)
         if not any(scope.startswith("Calendars.") for scope in account.scopes):
             raise PermissionMissing("no calendar scope was granted")
@@ -152,6 +153,9 @@ class GraphReader:
             for number, url in enumerate(urls)
         ]
         return _items(_content(self.__authorized("POST", f"{self.root}/$batch", json={"requests": gets})), "responses")
+
+    def close(self) -> None:
+        self.__session.close()
 
     def __authorized(
         self, method: str, url: str, headers: Mapping[str, str] | None = None, **rest: Any
@@ -228,6 +232,9 @@ class GraphClient:
     def find(self, ids: Sequence[str]) -> list[RemoteEvent]:
         found = self._read(ids, _LISTED)
         return [event for event in map(_event, found.values()) if event]
+
+    def close(self) -> None:
+        self._graph.close()
 
     def _read(self, ids: Sequence[str], select: str) -> dict[str, Mapping[str, Any]]:
         """The events' raw answers by id; those that are gone are left out, and those refused while others are not."""

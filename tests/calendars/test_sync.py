@@ -13,6 +13,7 @@ from pytest_django import Settings
 
 from calendars import sync
 from calendars.models import Change, LookedAt, Meeting
+from integrations.accounts import SignedIn
 from integrations.errors import (
     ApprovalNeeded,
     CursorExpired,
@@ -27,7 +28,6 @@ from integrations.errors import (
 )
 from integrations.events import NOTHING, Changed, Kind, Listing, RemoteEvent, Window
 from integrations.models import CalendarConnection
-from integrations.oauth import SignedIn
 from sally.models import User
 from tests.memory import MemoryClient, all_day, event
 
@@ -857,7 +857,7 @@ class TestTheLease:
         assert Meeting.objects.count() == 0
 
     def test_a_reconnect_during_the_sync_keeps_it_from_writing(self, connection: CalendarConnection) -> None:
-        account = SignedIn("u.t", "ines@quay.example", "Ines Falk", ("Calendars.ReadWrite.Shared",), "newer")
+        account = SignedIn("u.t", "ines@quay.example", "Ines Falk", ("Calendars.ReadWrite.Shared",), {"cache": "newer"})
 
         class Slow(MemoryClient):
             def events(self, window: Window, known: Mapping[str, str] = NOTHING) -> Listing:

@@ -13,15 +13,15 @@ from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from calendars.models import Meeting
+from integrations.accounts import SignedIn
 from integrations.models import MOST_ATTEMPTS, CalendarConnection, ConnectionSecret, LeaseLost, SignIn
-from integrations.oauth import SignedIn
 from sally.models import User
 from tests.conftest import INES, TOMAS, connect
 from tests.sandbox_process import Sandbox
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 Status = CalendarConnection.Status
-ACCOUNT = SignedIn("uid.utid", "ines@quay.example", "Ines Falk", ("Calendars.ReadWrite.Shared",), "cache-1")
+ACCOUNT = SignedIn("uid.utid", "ines@quay.example", "Ines Falk", ("Calendars.ReadWrite.Shared",), {"cache": "cache-1"})
 
 
 def make(owner: User, **fields: object) -> CalendarConnection:
@@ -158,7 +158,7 @@ class TestConnect:
             status=Status.NEEDS_ATTENTION, failures=3, last_error="SIGNIN-1", last_error_kind="ReconnectNeeded",
             sync_private=True, last_synced_at=NOW, next_sync_at=None,
         )  # fmt: skip
-        renamed = SignedIn("uid.utid", "ines.falk@quay.example", "Ines Falk", ACCOUNT.scopes, "cache-2")
+        renamed = SignedIn("uid.utid", "ines.falk@quay.example", "Ines Falk", ACCOUNT.scopes, {"cache": "cache-2"})
         healed = CalendarConnection.objects.connect(alice, "microsoft-work", renamed)
         healed = CalendarConnection.objects.get(pk=healed.pk)
         assert healed.pk == row.pk
@@ -170,7 +170,7 @@ class TestConnect:
 
     def test_another_account_is_another_connection(self, alice: User) -> None:
         first = CalendarConnection.objects.connect(alice, "microsoft-work", ACCOUNT)
-        other = SignedIn("other.utid", "ines@quay.example", "Ines Falk", ACCOUNT.scopes, "cache")
+        other = SignedIn("other.utid", "ines@quay.example", "Ines Falk", ACCOUNT.scopes, {"cache": "cache"})
         assert CalendarConnection.objects.connect(alice, "microsoft-work", other).pk != first.pk
 
     def test_two_people_may_connect_one_account(self, alice: User, bob: User) -> None:
@@ -182,7 +182,7 @@ class TestConnect:
         row = CalendarConnection.objects.connect(alice, "microsoft-work", ACCOUNT)
         running = CalendarConnection.objects.get(pk=row.pk)
         assert running.secret.payload == {"cache": "cache-1"}
-        newer = SignedIn("uid.utid", "ines@quay.example", "Ines Falk", ACCOUNT.scopes, "cache-2")
+        newer = SignedIn("uid.utid", "ines@quay.example", "Ines Falk", ACCOUNT.scopes, {"cache": "cache-2"})
         CalendarConnection.objects.connect(alice, "microsoft-work", newer)
         with pytest.raises(LeaseLost):
             running.secret.keep({"cache": "rotated from the old one"})

@@ -90,7 +90,7 @@ def test_signing_in_tells_who_it_was(microsoft: Sandbox) -> None:
     uid, _, utid = account.account_id.partition(".")
     assert len(uid) == len(utid) == 36
     assert "Calendars.ReadWrite.Shared" in account.scopes
-    assert account.cache not in repr(account)
+    assert account.secret["cache"] not in repr(account)
 
 
 def test_a_declined_consent_is_the_persons_own_decision(microsoft: Sandbox) -> None:
