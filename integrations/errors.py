@@ -3,6 +3,7 @@
     ProviderError
     ├── Temporary             try again later, with a growing pause
     │   ├── Unavailable       network, 5xx, a proxy's page, a truncated answer
+    │   │   └── NotReached    an organization's own server: nobody answers there, or Sally may not go there
     │   ├── RateLimited       429: not before ``retry_after`` seconds
     │   └── UnexpectedAnswer  readable but nonsensical; also logged as an error
     ├── ReconnectNeeded       rests until the user acts
@@ -39,6 +40,20 @@ class Temporary(ProviderError):
 
 class Unavailable(Temporary):
     code = "NET-1"
+
+
+class NotReached(Unavailable):
+    """One class and one code for both causes, since a person must not learn which: Sally would be a port scanner.
+
+    ``detail`` has the true cause, and ``remedy`` the setting's line that would help, if one does: for operators only.
+    """
+
+    code = "NET-2"
+
+    def __init__(self, detail: str = "", *, code: str = "", host: str = "", remedy: str = "") -> None:
+        super().__init__(detail, code=code)
+        self.host = host
+        self.remedy = remedy
 
 
 class RateLimited(Temporary):

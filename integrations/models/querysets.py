@@ -56,7 +56,7 @@ class ConnectionQuerySet(models.QuerySet["CalendarConnection"]):
         claimed = self.filter(pk=pk, lease_token=token)
         if not claimed.update(lease_token=own, lease_until=now + LEASE, attempts=F("attempts") + 1):
             return None
-        return self.select_related("secret").filter(pk=pk, lease_token=own).first()
+        return self.select_related("secret", "owner").filter(pk=pk, lease_token=own).first()
 
     def idle(self, now: datetime) -> ConnectionQuerySet:
         """Connections that may be read now, due or not: nobody works on them and nothing stops them."""

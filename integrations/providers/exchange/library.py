@@ -1,0 +1,172 @@
+"""What of exchangelib Sally uses, and where she does otherwise: the only module that knows it.
+
+exchangelib 5.6 speaks EWS: SOAP, versions, NTLM, the names of errors. Its sessions, its cache, its retries and its
+reading of items are not used, each for a measured reason that stands beside its replacement;
+``tests/integrations/test_exchange_library.py`` fails when a new version makes one of them needless or wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import lxml.etree
+import requests
+from exchangelib.configuration import Configuration
+from exchangelib.credentials import Credentials
+from exchangelib.errors import SOAPError
+from exchangelib.protocol import BaseProtocol, FailFast
+from exchangelib.services.common import EWSService
+from exchangelib.transport import BASIC, DEFAULT_HEADERS, NTLM, get_auth_instance
+from exchangelib.util import MNS as MNS
+from exchangelib.util import SOAPNS
+from exchangelib.util import TNS as TNS
+from exchangelib.version import Version
+from exchangelib.winzone import MS_TIMEZONE_TO_IANA_MAP as MS_TIMEZONE_TO_IANA_MAP
+
+from integrations.http import IN_THE_BACKGROUND, Patience
+from integrations.outbound import PinnedSession
+from integrations.providers.exchange import failures
+
+# What Sally can sign in with, by the names in WWW-Authenticate; the better first. NTLM does not send the password.
+AUTH_TYPES = {"ntlm": NTLM, "basic": BASIC}
+HEADERS = {**DEFAULT_HEADERS, "User-Agent": "Sally"}
+# "Detect automatically": the newest that servers of an organization's own know, then older ones. (Exchange 2019 and SE
+# speak Exchange2016; 2015 was the cloud's alone.)
+NEWEST_FIRST = ("Exchange2016", "Exchange2013_SP1", "Exchange2013", "Exchange2010_SP2")
+
+
+class FirstAnswer(FailFast):  # type: ignore[misc]  # exchangelib has no types
+    """No answer is waited for twice, and every refusal becomes one of ours where it can be read best.
+
+    exchangelib's own takes a 401 behind ``Connection: close`` for a busy server, and has the status of an answer
+    only as text.
+    """
+
+    def raise_response_errors(self, response: requests.Response) -> None:
+        failures.check(response)
+
+
+class Channel(BaseProtocol):  # type: ignore[misc]
+    """One account at one server, over one connection; ``close`` leaves nothing of it.
+
+    Not exchangelib's ``Protocol``: that one is cached for ever under the password, together with its socket, and its
+    sessions trust the environment's proxies and ``.netrc``. ``versions`` are tried in this order, and ``version`` is
+    the one in use; exchangelib would try ten, whatever was asked for.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        username: str,
+        password: str,
+        auth: str,
+        versions: Sequence[str],
+        before_each: Callable[[], None] = lambda: None,
+        patience: Patience = IN_THE_BACKGROUND,
+    ) -> None:
+        credentials = Credentials(username, password)
+        super().__init__(
+            Configuration(
+                service_endpoint=url, credentials=credentials, auth_type=AUTH_TYPES[auth], retry_policy=FirstAnswer()
+            )
+        )
+        self.versions, self.version, self.build = list(versions), versions[0], ""
+        self._before_each, self._patience = before_each, patience
+
+    def create_session(self) -> PinnedSession:
+        session = PinnedSession(self._before_each, self._patience)
+        session.headers.update(HEADERS)
+        name = self.credentials.username
+        if self.auth_type == NTLM and "\\" not in name:
+            name = f"\\{name}"  # the domain is for the server to find, as in user@domain
+        session.auth = get_auth_instance(auth_type=self.auth_type, username=name, password=self.credentials.password)
+        session.session_id = session.usage_count = 0  # type: ignore[attr-defined]  # exchangelib counts on them
+        return session
+
+    def __repr__(self) -> str:
+        return "<Channel>"
+
+
+class Operation(EWSService):  # type: ignore[misc]
+    """One EWS operation; ``send`` gives the elements of its answer as they are.
+
+    exchangelib would read the answer one byte at a time (a third of all time), try every field there is on every item
+    (another third), drop items with an odd time zone and lose times with fractions of a second.
+    """
+
+    def send(self, payload: Any) -> list[Any]:
+        """Elements, and exceptions in the place of single ones that the server refused. Raises exchangelib's errors."""
+        return list(self._get_elements(payload))
+
+    def _api_versions_to_try(self) -> Iterator[str]:
+        for version in list(self.protocol.versions):
+            self.protocol.version = version
+            yield version
+
+    def _update_api_version(self, api_version: str, header: Any) -> None:
+        """Only the build is news: which schema to use was decided when the calendar was connected."""
+        try:
+            self.protocol.build = str(Version.from_soap_header(requested_api_version=api_version, header=header).build)
+        except Exception:  # noqa: BLE001 - exchangelib raises many kinds over a header that matters to nobody
+            return
+
+    @classmethod
+    def _get_soap_parts(cls, response: requests.Response) -> tuple[Any, Any]:
+        root = parsed(response.content)
+        body = root.find(f"{{{SOAPNS}}}Body")
+        if body is None:
+            raise SOAPError("no Body")
+        return root.find(f"{{{SOAPNS}}}Header"), body
+
+
+def parsed(content: bytes) -> Any:
+    """The envelope of an answer. Raises ``SOAPError``.
+
+    Exchange lets characters pass that XML forbids, so the parser mends; but what was cut off must not be mended into a
+    shorter list.
+    """
+    if not content.rstrip().endswith(b"Envelope>"):
+        raise SOAPError("the answer is no envelope")
+    parser = lxml.etree.XMLParser(resolve_entities=False, no_network=True, recover=True, huge_tree=True)
+    root = lxml.etree.fromstring(content, parser)
+    if root is None:
+        raise SOAPError("the answer is no XML")
+    return root
+
+
+class GetFolder(Operation):
+    SERVICE_NAME = "GetFolder"
+    element_container_name = f"{{{MNS}}}Folders"
+
+
+class GetItem(Operation):
+    SERVICE_NAME = "GetItem"
+    element_container_name = f"{{{MNS}}}Items"
+
+
+class _Whole(Operation):
+    """One whose container says more than its elements do."""
+
+    @classmethod
+    def _get_elements_in_container(cls, container: Any) -> list[Any]:
+        return [container]
+
+
+class FindItem(_Whole):
+    SERVICE_NAME = "FindItem"
+    element_container_name = f"{{{MNS}}}RootFolder"
+
+
+class SyncFolderItems(_Whole):
+    SERVICE_NAME = "SyncFolderItems"
+
+
+class ConvertId(_Whole):
+    SERVICE_NAME = "ConvertId"
+
+
+class ResolveNames(_Whole):
+    SERVICE_NAME = "ResolveNames"
+    element_container_name = f"{{{MNS}}}ResolutionSet"
