@@ -1,0 +1,202 @@
+"""Each thing that Sally does otherwise than exchangelib is still needed, and still takes hold.
+
+A test that fails here after an update says: look at ``integrations/providers/exchange/library.py`` again.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import exchangelib.errors
+import lxml.etree
+import pytest
+import requests
+from exchangelib.configuration import Configuration
+from exchangelib.credentials import Credentials
+from exchangelib.items import CalendarItem
+from exchangelib.protocol import BaseProtocol, FailFast, Protocol
+from exchangelib.services.common import EWSService
+from exchangelib.services.find_item import FindItem
+from exchangelib.transport import BASIC
+from exchangelib.version import EXCHANGE_2016, Version
+
+from integrations.errors import PasswordRefused
+from integrations.outbound import PinnedAdapter
+from integrations.providers.exchange import library
+from tests.integrations.exchange.items import item
+
+URL = "https://mail.example.com/EWS/Exchange.asmx"
+
+
+def channel(**changed: Any) -> library.Channel:
+    known = {"username": "ines@quay.example", "password": "a-password", "auth": "basic", "versions": ["Exchange2016"]}
+    return library.Channel(URL, **(known | changed))
+
+
+def configuration() -> Configuration:
+    return Configuration(
+        service_endpoint=URL,
+        credentials=Credentials("ines@quay.example", "a-password"),
+        auth_type=BASIC,
+        version=Version(build=EXCHANGE_2016),
+    )
+
+
+def answer(status: int, content: bytes = b"", **headers: str) -> requests.Response:
+    made = requests.Response()
+    made.status_code, made._content, made.url = status, content, URL
+    made.headers.update({name.replace("_", "-"): value for name, value in headers.items()})
+    made.request = requests.Request("POST", URL, headers={"Authorization": "Basic eA=="}).prepare()
+    return made
+
+
+def test_the_version_that_was_read_and_measured_is_the_one_installed() -> None:
+    assert importlib.metadata.version("exchangelib") == "5.6.0"
+
+
+@pytest.mark.parametrize(
+    ("of", "names"),
+    [
+        (BaseProtocol, ["create_session", "close", "get_session", "release_session", "retire_session"]),
+        (FailFast, ["raise_response_errors"]),
+        (
+            EWSService,
+            [
+                "_get_elements",
+                "_api_versions_to_try",
+                "_update_api_version",
+                "_get_soap_parts",
+                "_get_elements_in_container",
+            ],
+        ),
+    ],
+)
+def test_what_is_overridden_is_there(of: type, names: list[str]) -> None:
+    assert [name for name in names if not callable(getattr(of, name, None))] == []
+
+
+class TestARefusedPassword:
+    def test_exchangelib_takes_it_for_a_busy_server_where_the_connection_closes(self) -> None:
+        with pytest.raises(exchangelib.errors.ErrorServerBusy):
+            FailFast().raise_response_errors(answer(401, connection="close"))
+
+    def test_for_sally_it_is_refused(self) -> None:
+        with pytest.raises(PasswordRefused):
+            library.FirstAnswer().raise_response_errors(answer(401, connection="close"))
+
+
+class TestSessions:
+    def test_exchangelib_trusts_the_environment_and_connects_anywhere(self) -> None:
+        session = BaseProtocol.raw_session(URL)
+        assert session.trust_env
+        assert not isinstance(session.get_adapter(URL), PinnedAdapter)
+
+    def test_sallys_do_not(self) -> None:
+        session = channel().create_session()
+        assert not session.trust_env
+        assert {type(session.get_adapter(url)) for url in (URL, "http://other.example/", "https://x.example")} == {
+            PinnedAdapter
+        }
+
+    def test_exchangelib_keeps_each_account_for_ever(self) -> None:
+        try:
+            first = Protocol(config=configuration())
+            assert Protocol(config=configuration()) is first
+        finally:
+            del Protocol[configuration()]
+
+    def test_sallys_are_their_own(self) -> None:
+        one, other = channel(), channel()
+        assert one.get_session() is not other.get_session()
+
+    def test_the_password_is_in_no_repr(self) -> None:
+        assert "a-password" not in repr((channel(), channel().config, channel().credentials))
+
+
+class TestVersions:
+    def test_exchangelib_tries_many(self) -> None:
+        assert len(EWSService.supported_api_versions()) > len(library.NEWEST_FIRST) + 2
+
+    def test_sally_tries_what_was_chosen(self) -> None:
+        one = channel(versions=["Exchange2013"])
+        assert list(library.FindItem(protocol=one)._api_versions_to_try()) == ["Exchange2013"]
+        assert one.version == "Exchange2013"
+
+    def test_all_that_sally_tries_are_known_to_exchangelib(self) -> None:
+        assert set(library.NEWEST_FIRST) <= set(EWSService.supported_api_versions())
+
+
+class _Counting(requests.Response):
+    """Counts the pieces in which its content is asked for."""
+
+    pieces = 0
+
+    def iter_content(self, chunk_size: int | None = 1, decode_unicode: bool = False) -> Iterator[Any]:
+        for piece in super().iter_content(chunk_size, decode_unicode):
+            self.pieces += 1
+            yield piece
+
+
+ENVELOPE = (
+    b'<?xml version="1.0"?><s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body/></s:Envelope>'
+)
+
+
+class TestReadingAnAnswer:
+    @pytest.mark.parametrize(("service", "most"), [(FindItem, None), (library.FindItem, 1)])
+    def test_exchangelib_reads_byte_by_byte_and_sally_does_not(self, service: Any, most: int | None) -> None:
+        response = _Counting()
+        response._content, response._content_consumed = ENVELOPE, True  # type: ignore[attr-defined]
+        service._get_soap_parts(response)
+        assert response.pieces <= most if most else response.pieces == len(ENVELOPE)
+
+    def test_a_character_that_xml_forbids_does_not_stop_it(self) -> None:
+        root = library.parsed(ENVELOPE.replace(b"<s:Body/>", b"<s:Body><a>x&#x1f;y</a><b>z</b></s:Body>"))
+        assert [one.tag for one in root.iter()][-1] == "b"
+
+    @pytest.mark.parametrize("content", [ENVELOPE[:-3], ENVELOPE[:-20], b"", b"<html></html>", b"Envelope>"])
+    def test_what_was_cut_off_is_no_answer(self, content: bytes) -> None:
+        with pytest.raises(exchangelib.errors.SOAPError):
+            library.parsed(content)
+
+    def test_no_entity_is_expanded(self) -> None:
+        bomb = b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/hostname">]>' + ENVELOPE[21:]
+        root = library.parsed(bomb.replace(b"<s:Body/>", b"<s:Body><a>&e;</a></s:Body>"))
+        assert "".join(root.itertext()) == "&e;"
+
+
+class TestReadingItems:
+    """Why items are read by Sally herself."""
+
+    def test_exchangelib_stumbles_over_a_zone_of_somebodys_own(self) -> None:
+        one = item('<t:StartTimeZone Id="tzone://Microsoft/Custom"/>')
+        with pytest.raises(ValueError, match="tzone"):
+            CalendarItem.from_xml(one, account=None)
+
+    def test_exchangelib_loses_times_with_fractions(self) -> None:
+        assert CalendarItem.from_xml(item(Start="2026-11-02T14:00:51.5Z"), account=None).start is None
+
+
+def test_exchangelib_is_nowhere_else() -> None:
+    """``failures`` knows its errors' names, ``operations`` their base; nothing else of it is used anywhere."""
+    users = {
+        path.name
+        for path in _sources()
+        if any(line.startswith(("import exchangelib", "from exchangelib")) for line in path.read_text().splitlines())
+    }
+    assert users == {"library.py", "failures.py", "operations.py"}
+
+
+def _sources() -> Iterator[Any]:
+    from pathlib import Path
+
+    root = Path(inspect.getfile(library)).parents[3]
+    for package in ("sally", "integrations", "calendars"):
+        yield from (root / package).rglob("*.py")
+
+
+def test_lxml_is_what_parses() -> None:
+    assert isinstance(library.parsed(ENVELOPE), lxml.etree._Element)

@@ -1,0 +1,150 @@
+"""Dates worked out from a series' rule; the expected ones were read off a calendar by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from integrations.providers.exchange import series
+from tests.integrations.exchange.items import item
+
+BERLIN = ZoneInfo("Europe/Berlin")
+FAR = datetime(2040, 1, 1, tzinfo=UTC)
+
+
+def master(pattern: str, bounds: str = "<t:NoEndRecurrence><t:StartDate>2026-10-01Z</t:StartDate></t:NoEndRecurrence>",
+           more: str = "", **fields: str) -> Any:  # fmt: skip
+    return item(f"<t:Recurrence>{pattern}{bounds}</t:Recurrence>{more}", kind="RecurringMaster", **fields)
+
+
+def days(found: Any, count: int) -> list[str]:
+    """The first dates as they are on the wall in Berlin."""
+    return [f"{one.astimezone(BERLIN):%Y-%m-%d %H:%M}" for one in islice(series.slots(found, BERLIN, FAR), count)]
+
+
+# 14:00 UTC on Monday, 2 November 2026 is 15:00 in Berlin.
+PATTERNS: list[tuple[str, list[str]]] = [
+    (
+        "<t:DailyRecurrence><t:Interval>3</t:Interval></t:DailyRecurrence>",
+        ["2026-11-02 15:00", "2026-11-05 15:00", "2026-11-08 15:00"],
+    ),
+    (
+        "<t:WeeklyRecurrence><t:Interval>2</t:Interval><t:DaysOfWeek>Monday Thursday</t:DaysOfWeek>"
+        "<t:FirstDayOfWeek>Monday</t:FirstDayOfWeek></t:WeeklyRecurrence>",
+        ["2026-11-02 15:00", "2026-11-05 15:00", "2026-11-16 15:00", "2026-11-19 15:00"],
+    ),
+    (
+        "<t:WeeklyRecurrence><t:Interval>1</t:Interval><t:DaysOfWeek>Weekday</t:DaysOfWeek></t:WeeklyRecurrence>",
+        [
+            "2026-11-02 15:00",
+            "2026-11-03 15:00",
+            "2026-11-04 15:00",
+            "2026-11-05 15:00",
+            "2026-11-06 15:00",
+            "2026-11-09 15:00",
+        ],
+    ),
+    (
+        "<t:AbsoluteMonthlyRecurrence><t:Interval>1</t:Interval><t:DayOfMonth>2</t:DayOfMonth>"
+        "</t:AbsoluteMonthlyRecurrence>",
+        ["2026-11-02 15:00", "2026-12-02 15:00", "2027-01-02 15:00"],
+    ),
+    (  # a month that is too short has it on its last day
+        "<t:AbsoluteMonthlyRecurrence><t:Interval>1</t:Interval><t:DayOfMonth>31</t:DayOfMonth>"
+        "</t:AbsoluteMonthlyRecurrence>",
+        ["2026-11-30 15:00", "2026-12-31 15:00", "2027-01-31 15:00", "2027-02-28 15:00", "2027-03-31 15:00"],
+    ),
+    (
+        "<t:RelativeMonthlyRecurrence><t:Interval>1</t:Interval><t:DaysOfWeek>Tuesday</t:DaysOfWeek>"
+        "<t:DayOfWeekIndex>Second</t:DayOfWeekIndex></t:RelativeMonthlyRecurrence>",
+        ["2026-11-10 15:00", "2026-12-08 15:00", "2027-01-12 15:00"],
+    ),
+    (
+        "<t:RelativeMonthlyRecurrence><t:Interval>3</t:Interval><t:DaysOfWeek>Weekday</t:DaysOfWeek>"
+        "<t:DayOfWeekIndex>Last</t:DayOfWeekIndex></t:RelativeMonthlyRecurrence>",
+        ["2026-11-30 15:00", "2027-02-26 15:00", "2027-05-31 15:00"],
+    ),
+    (
+        "<t:AbsoluteYearlyRecurrence><t:DayOfMonth>2</t:DayOfMonth><t:Month>November</t:Month>"
+        "</t:AbsoluteYearlyRecurrence>",
+        ["2026-11-02 15:00", "2027-11-02 15:00", "2028-11-02 15:00"],
+    ),
+    (
+        "<t:RelativeYearlyRecurrence><t:DaysOfWeek>Thursday</t:DaysOfWeek><t:DayOfWeekIndex>Fourth</t:DayOfWeekIndex>"
+        "<t:Month>November</t:Month></t:RelativeYearlyRecurrence>",
+        ["2026-11-26 15:00", "2027-11-25 15:00", "2028-11-23 15:00"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("pattern", "expected"), PATTERNS)
+def test_every_pattern(pattern: str, expected: list[str]) -> None:
+    assert days(master(pattern), len(expected)) == expected
+
+
+DAILY = "<t:DailyRecurrence><t:Interval>1</t:Interval></t:DailyRecurrence>"
+
+
+def test_the_hour_on_the_wall_stays_when_summer_time_ends() -> None:
+    found = master(DAILY, Start="2026-10-24T07:30:00Z", End="2026-10-24T08:00:00Z")
+    assert days(found, 3) == ["2026-10-24 09:30", "2026-10-25 09:30", "2026-10-26 09:30"]
+    instants = [f"{one:%H:%M}" for one in islice(series.slots(found, BERLIN, FAR), 3)]
+    assert instants == ["07:30", "08:30", "08:30"]
+
+
+def test_the_last_date_is_included() -> None:
+    bounds = "<t:EndDateRecurrence><t:StartDate>2026-11-02Z</t:StartDate><t:EndDate>2026-11-04Z</t:EndDate>"
+    found = master(DAILY, bounds + "</t:EndDateRecurrence>")
+    assert days(found, 9) == ["2026-11-02 15:00", "2026-11-03 15:00", "2026-11-04 15:00"]
+
+
+def test_a_number_of_dates() -> None:
+    bounds = "<t:NumberedRecurrence><t:StartDate>2026-11-02Z</t:StartDate><t:NumberOfOccurrences>2"
+    found = master(DAILY, bounds + "</t:NumberOfOccurrences></t:NumberedRecurrence>")
+    assert days(found, 9) == ["2026-11-02 15:00", "2026-11-03 15:00"]
+
+
+def test_dates_that_were_taken_out_are_left_out() -> None:
+    gone = (
+        "<t:DeletedOccurrences><t:DeletedOccurrence><t:Start>2026-11-03T14:00:00Z</t:Start></t:DeletedOccurrence>"
+        "</t:DeletedOccurrences>"
+    )
+    assert days(master(DAILY, more=gone), 2) == ["2026-11-02 15:00", "2026-11-04 15:00"]
+
+
+def test_dates_that_were_changed_are_told() -> None:
+    moved = (
+        '<t:ModifiedOccurrences><t:Occurrence><t:ItemId Id="CCC="/><t:Start>2026-11-04T09:00:00Z</t:Start>'
+        "<t:End>2026-11-04T10:00:00Z</t:End><t:OriginalStart>2026-11-03T14:00:00Z</t:OriginalStart></t:Occurrence>"
+        "</t:ModifiedOccurrences>"
+    )
+    (one,) = series.changed(master(DAILY, more=moved))
+    assert (one.id, one.slot.isoformat()) == ("CCC=", "2026-11-03T14:00:00+00:00")
+    assert (one.start.isoformat(), one.end.isoformat()) == ("2026-11-04T09:00:00+00:00", "2026-11-04T10:00:00+00:00")
+
+
+def test_only_up_to_the_end_of_the_window() -> None:
+    until = datetime(2026, 11, 4, 14, tzinfo=UTC)
+    assert len(list(series.slots(master(DAILY), BERLIN, until))) == 2
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: item(kind="RecurringMaster"),
+        lambda: master("<t:HourlyRecurrence><t:Interval>1</t:Interval></t:HourlyRecurrence>"),
+        lambda: master("<t:DailyRecurrence><t:Interval>0</t:Interval></t:DailyRecurrence>"),
+        lambda: master("<t:DailyRecurrence><t:Interval>soon</t:Interval></t:DailyRecurrence>"),
+        lambda: master(
+            "<t:WeeklyRecurrence><t:Interval>1</t:Interval><t:DaysOfWeek>Someday</t:DaysOfWeek></t:WeeklyRecurrence>"
+        ),
+    ],
+)
+def test_a_rule_that_nobody_knows_is_refused(make: Callable[[], Any]) -> None:
+    with pytest.raises((ValueError, KeyError)):
+        list(series.slots(make(), BERLIN, FAR))
