@@ -1,9 +1,7 @@
 """One thing of a mailbox as Graph's event resource."""
 
 import hashlib
-import html
 import json
-import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -12,26 +10,25 @@ from zoneinfo import ZoneInfo
 
 from icalendar import Event
 
-from sandbox.ics import Wall, every, stated
+from sandbox.content import (
+    address_of,
+    answer_of,
+    bodies,
+    categories,
+    importance,
+    is_cancelled,
+    is_room,
+    join_url,
+    part_of_owner,
+    sensitivity,
+    show_as,
+    stamp_of,
+)
+from sandbox.ics import Wall, every
 from sandbox.mailbox import MASTER, SINGLE, Item, OpenMailbox
 from sandbox.recurrence import patterned
 from sandbox.zones import windows_name
 
-NEVER = "0001-01-01T00:00:00Z"
-_SENSITIVITY = {"PRIVATE": "private", "CONFIDENTIAL": "confidential", "X-PERSONAL": "personal", "PERSONAL": "personal"}
-_BUSY = {
-    "FREE": "free",
-    "TENTATIVE": "tentative",
-    "BUSY": "busy",
-    "OOF": "oof",
-    "WORKINGELSEWHERE": "workingElsewhere",
-}
-_ANSWERS = {
-    "ACCEPTED": "accepted",
-    "DECLINED": "declined",
-    "TENTATIVE": "tentativelyAccepted",
-    "NEEDS-ACTION": "notResponded",
-}
 _ROLES = {"OPT-PARTICIPANT": "optional", "NON-PARTICIPANT": "optional"}
 _TEAMS_HOSTS = ("teams.microsoft.com", "teams.live.com")
 
@@ -57,42 +54,9 @@ def _when(value: Wall, at: datetime, wishes: Wishes) -> dict[str, str]:
     return {"dateTime": local.strftime("%Y-%m-%dT%H:%M:%S.%f") + "0", "timeZone": wishes.zone_name}
 
 
-def _address(value: Any) -> dict[str, str]:
-    address = re.sub(r"(?i)^mailto:", "", str(value))
-    name = getattr(value, "params", {}).get("CN", address)
-    return {"name": str(name), "address": address}
-
-
-def _answer(attendee: Any) -> dict[str, str]:
-    answer = _ANSWERS.get(str(attendee.params.get("PARTSTAT", "NEEDS-ACTION")).upper(), "none")
-    return {"response": answer, "time": NEVER}
-
-
 def _attendee(value: Any) -> dict[str, Any]:
-    room = str(value.params.get("CUTYPE", "")).upper() in ("ROOM", "RESOURCE")
-    kind = "resource" if room else _ROLES.get(str(value.params.get("ROLE", "")).upper(), "required")
-    return {"type": kind, "status": _answer(value), "emailAddress": _address(value)}
-
-
-def _part_of_owner(event: Event, owner: str) -> tuple[bool, dict[str, str]]:
-    """Whether the owner organizes it, and the owner's answer; an appointment of one's own counts as organized."""
-    organizer = event.get("ORGANIZER")
-    if organizer is None or _address(organizer)["address"].lower() == owner.lower():
-        return True, {"response": "organizer", "time": NEVER}
-    for attendee in every(event, "ATTENDEE"):
-        if _address(attendee)["address"].lower() == owner.lower():
-            return False, _answer(attendee)
-    return False, {"response": "none", "time": NEVER}
-
-
-def _show_as(event: Event, response: str, cancelled: bool) -> str:
-    named = _BUSY.get(str(event.get("X-MICROSOFT-CDO-BUSYSTATUS", "")).upper())
-    if named:
-        return named
-    if cancelled or str(event.get("TRANSP", "")).upper() == "TRANSPARENT":
-        return "free"
-    unsure = str(event.get("STATUS", "")).upper() == "TENTATIVE" or response in ("tentativelyAccepted", "notResponded")
-    return "tentative" if unsure else "busy"
+    kind = "resource" if is_room(value) else _ROLES.get(str(value.params.get("ROLE", "")).upper(), "required")
+    return {"type": kind, "status": answer_of(value), "emailAddress": address_of(value)}
 
 
 def _location(event: Event) -> dict[str, Any]:
@@ -108,76 +72,34 @@ def _location(event: Event) -> dict[str, Any]:
     return {"displayName": name, "locationType": "default", "uniqueId": name, "uniqueIdType": "private"}
 
 
-def _join_url(event: Event) -> str:
-    named = event.get("X-MICROSOFT-SKYPETEAMSMEETINGURL")
-    if named:
-        return str(named)
-    conferences = [str(value) for value in every(event, "CONFERENCE")]
-    return next((value for value in conferences if value.startswith("https://")), "")
-
-
 def _online(event: Event) -> dict[str, Any]:
-    join_url = _join_url(event)
-    teams = bool(join_url) and (urlsplit(join_url).hostname or "").endswith(_TEAMS_HOSTS)
+    link = join_url(event)
+    teams = bool(link) and (urlsplit(link).hostname or "").endswith(_TEAMS_HOSTS)
     return {
-        "isOnlineMeeting": bool(join_url),
+        "isOnlineMeeting": bool(link),
         "onlineMeetingProvider": "teamsForBusiness" if teams else "unknown",
         "onlineMeetingUrl": None,
-        "onlineMeeting": {"joinUrl": join_url} if join_url else None,
+        "onlineMeeting": {"joinUrl": link} if link else None,
     }
 
 
-def _plain(markup: str) -> str:
-    without_breaks = re.sub(r"(?i)<br\s*/?>|</p>|</div>", "\n", re.sub(r"(?is)<(style|script).*?</\1>", "", markup))
-    return html.unescape(re.sub(r"(?s)<[^>]*>", "", without_breaks)).strip()
-
-
-def _unescaped(value: str) -> str:
-    """A TEXT as it was meant (RFC 5545 3.3.11); icalendar leaves the values of X- properties as they stand."""
-    return re.sub(r"\\([\\;,nN])", lambda found: "\n" if found[1] in "nN" else found[1], value)
-
-
-def _bodies(event: Event) -> tuple[str, str]:
-    """The body as html and as text."""
-    markup = next((_unescaped(str(value)) for value in every(event, "X-ALT-DESC")), "")
-    text = str(event.get("DESCRIPTION", ""))
-    if markup:
-        return markup, text or _plain(markup)
-    lines = "<br>\r\n".join(html.escape(line, quote=False) for line in text.split("\n"))
-    return f"<html><head></head><body>\r\n<div>{lines}</div>\r\n</body></html>" if text else "", text
-
-
 def _stamp(event: Event, *names: str) -> str:
-    for name in names:
-        value = stated(event, name)
-        if isinstance(value, datetime):
-            return moment(value if value.tzinfo else value.replace(tzinfo=UTC))
-    return moment(datetime(2026, 1, 5, 8, tzinfo=UTC))
-
-
-def _importance(event: Event) -> str:
-    """RFC 5545: 1 to 4 is high, 5 normal, 6 to 9 low, 0 undefined."""
-    priority = int(event.get("PRIORITY", 0))
-    return "high" if 1 <= priority <= 4 else "low" if priority >= 6 else "normal"
-
-
-def _categories(event: Event) -> list[str]:
-    return [str(name) for value in every(event, "CATEGORIES") for name in getattr(value, "cats", [value])]
+    return moment(stamp_of(event, *names))
 
 
 def _content(item: Item, mailbox: OpenMailbox, wishes: Wishes) -> dict[str, Any]:
     """What the words of the VEVENT say, whenever it takes place."""
     event = item.event
-    organizes, response = _part_of_owner(event, mailbox.email)
-    cancelled = str(event.get("STATUS", "")).upper() == "CANCELLED"
-    markup, text = _bodies(event)
+    organizes, response = part_of_owner(event, mailbox.email)
+    cancelled = is_cancelled(event)
+    markup, text = bodies(event)
     location = _location(event)
     organizer = event.get("ORGANIZER")
     owner = {"name": mailbox.name, "address": mailbox.email}
     return {
         "createdDateTime": _stamp(event, "CREATED", "DTSTAMP"),
         "lastModifiedDateTime": _stamp(event, "LAST-MODIFIED", "DTSTAMP"),
-        "categories": _categories(event),
+        "categories": categories(event),
         "transactionId": None,
         "originalStartTimeZone": windows_name(item.timing.zone_name),
         "originalEndTimeZone": windows_name(item.timing.zone_name),
@@ -187,13 +109,13 @@ def _content(item: Item, mailbox: OpenMailbox, wishes: Wishes) -> dict[str, Any]
         "hasAttachments": bool(every(event, "ATTACH")),
         "subject": str(event.get("SUMMARY", "")),
         "bodyPreview": text[:255],
-        "importance": _importance(event),
-        "sensitivity": _SENSITIVITY.get(str(event.get("CLASS", "")).upper(), "normal"),
+        "importance": importance(event),
+        "sensitivity": sensitivity(event),
         "isAllDay": item.timing.all_day,
         "isCancelled": cancelled,
         "isOrganizer": organizes,
         "responseRequested": True,
-        "showAs": _show_as(event, response["response"], cancelled),
+        "showAs": show_as(event, response["response"], cancelled),
         **_online(event),
         "allowNewTimeProposals": True,
         "isDraft": False,
@@ -203,7 +125,7 @@ def _content(item: Item, mailbox: OpenMailbox, wishes: Wishes) -> dict[str, Any]
         "location": location,
         "locations": [location] if location["displayName"] else [],
         "attendees": [_attendee(value) for value in every(event, "ATTENDEE")],
-        "organizer": {"emailAddress": _address(organizer) if organizer is not None else owner},
+        "organizer": {"emailAddress": address_of(organizer) if organizer is not None else owner},
     }
 
 
