@@ -115,3 +115,11 @@ def load_token_key(directory: Path) -> rsa.RSAPrivateKey:
     if not isinstance(key, rsa.RSAPrivateKey):
         raise TypeError(f"{path} is not the sandbox's key.")
     return key
+
+
+def end_point_binding(path: Path) -> bytes:
+    """What binds an authentication to the TLS connection of the certificate in the file (RFC 5929 4.1)."""
+    certificate = x509.load_pem_x509_certificate(path.read_bytes())
+    used = certificate.signature_hash_algorithm
+    weak = used is None or used.name in ("md5", "sha1")
+    return b"tls-server-end-point:" + certificate.fingerprint(hashes.SHA256() if weak or used is None else used)

@@ -13,6 +13,8 @@ from django.views.decorators.csrf import csrf_exempt
 from sandbox import changes, people
 from sandbox.delta import SYNC_STATES
 from sandbox.edits import UnknownEvent
+from sandbox.exchange.accounts import DIRECTORY
+from sandbox.exchange.sync_folder_items import STATES
 from sandbox.faults import FAULTS, read_fault
 from sandbox.ics import read_series
 from sandbox.installation import reset_switches, turn_switches
@@ -77,6 +79,8 @@ def reset(_request: HttpRequest) -> HttpResponse:
     FAULTS.clear()
     reset_switches()
     SYNC_STATES.empty()
+    STATES.empty()
+    DIRECTORY.reset()
     with transaction.atomic():
         people.reset()
     LOG.empty()
@@ -139,6 +143,12 @@ def revoke(request: HttpRequest) -> HttpResponse:
 @controlling("POST")
 def settings(request: HttpRequest) -> HttpResponse:
     turn_switches(_json(request))
+    return _done()
+
+
+@controlling("POST")
+def exchange_account(request: HttpRequest, email: str) -> HttpResponse:
+    DIRECTORY.change(_person(email), _json(request))
     return _done()
 
 

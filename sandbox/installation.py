@@ -6,6 +6,7 @@ from pathlib import Path
 
 DEFAULT_CLIENT_ID = "5a11a5a1-0000-4000-8000-000000000001"
 DEFAULT_CLIENT_SECRET = "sandbox-secret-that-opens-nothing-real"  # noqa: S105
+DEFAULT_EXCHANGE_PASSWORD = "harbour-and-quay-opens-nothing-real"  # noqa: S105
 
 
 @dataclass(frozen=True)
@@ -20,17 +21,38 @@ class Installation:
     redirect_uris: tuple[str, ...] = ()
     client_certificate: str = ""  # PEM
     first_mailbox: str = ""  # iCalendar text; empty: the built-in calendar
+    exchange_password: str = DEFAULT_EXCHANGE_PASSWORD  # everybody's
+
+    @property
+    def exchange_url(self) -> str:
+        return f"{self.services_url}/EWS/Exchange.asmx"
 
 
 @dataclass(frozen=True)
 class Switches:
-    """How the tenant behaves; every default is what Entra does."""
+    """How the tenant and the Exchange server behave; every default is what the real ones do."""
 
     client_secret: str
     access_token_seconds: int = 3599
     one_time_refresh_tokens: bool = False
     rotate_refresh_tokens: bool = True
     refuse_sign_in: str = ""  # "access_denied 90094 The words": what comes back instead of a code
+    exchange_offers: str = "negotiate ntlm basic"  # what a 401 names, in this order; Negotiate is never accepted
+    exchange_channel_binding: bool = True  # Extended Protection: NTLM has to name the TLS connection it came through
+    exchange_close_on_401: bool = False
+    exchange_version: str = "15.2.1748.10"
+    exchange_schema: str = "Exchange2016"  # the newest RequestServerVersion that is understood
+    exchange_find_limit: int = 1000  # EWSFindCountLimit
+    exchange_sync_limit: int = 512
+    exchange_expand: bool = True  # False: as grommunio's server does, which lists masters and no occurrences
+    exchange_fractions: bool = False  # True: as grommunio's server does, which writes fractions of seconds
+    exchange_content_type: str = "text/xml; charset=utf-8"
+    exchange_zone: str = ""  # another Id for every StartTimeZone and EndTimeZone
+    exchange_answer: str = ""  # sandbox/exchange/misbehaviour.py says which
+    exchange_answer_times: int = 0  # how many requests are answered so; 0: all
+    exchange_slow_seconds: int = 60  # how long the answer "slow" takes
+    exchange_moved: int = 0  # how often mailboxes were moved: each time all ids are others
+    exchange_forget_sync_states: bool = False  # states of before this was turned on are not understood
 
 
 @dataclass

@@ -156,8 +156,16 @@ class OpenMailbox:
             slot = datetime.fromtimestamp(seconds, UTC)
         except (binascii.Error, struct.error, ValueError, OverflowError, OSError):
             return None
+        return self.at(series, slot)
+
+    def at(self, series: Series, slot: datetime) -> Item | None:
+        """The occurrence of this place in the series, unless it was taken out."""
         near = _items(series, slot, slot + timedelta(minutes=1))
         return next((item for item in near if item.slot == slot), None)
+
+    def stored(self, series: Series) -> list[Item]:
+        """What a mailbox keeps of it: the master of a series, or what there is once."""
+        return [self.master(series)] if series.recurring else list(_items(series, *_ALL_TIME))
 
     def instances(self, series: Series, start: datetime, end: datetime) -> list[Item]:
         return [item for item in self.between(start, end) if item.series is series]

@@ -1,4 +1,4 @@
-"""The list of every request that reached the sign-in service and Graph, for tests to read; no secret is ever in it."""
+"""The list of every request that reached the sandbox's services, for tests to read; no secret is ever in it."""
 
 import threading
 from collections.abc import Callable
@@ -9,6 +9,8 @@ from urllib.parse import parse_qsl, urlencode
 from django.http import HttpRequest, HttpResponse
 
 BATCH_MARK = "sandbox.batch"
+OPERATION_MARK = "sandbox.operation"
+LOGIN_MARK = "sandbox.login"
 _UNLOGGED = ("/control/", "/outlook", "/pages.css", "/favicon.ico")
 _SECRET_PARAMETERS = frozenset(
     {
@@ -26,7 +28,11 @@ _SECRET_PARAMETERS = frozenset(
 
 @dataclass(frozen=True)
 class Entry:
-    """One request and its answer; ``body_bytes`` is the length of the answer's body."""
+    """One request and its answer; ``body_bytes`` is the length of the answer's body, 0 for one without an end.
+
+    ``operation`` is what was asked of Exchange, once somebody was known to ask; ``login`` is what became of
+    credentials that Exchange had to verify: ok, refused, or nothing where there was nothing to verify.
+    """
 
     time: str
     method: str
@@ -35,6 +41,8 @@ class Entry:
     status: int
     via: str
     body_bytes: int
+    operation: str
+    login: str
 
 
 class _Log:
@@ -81,7 +89,9 @@ class RequestLogMiddleware:
                     query=_without_secrets(request.META.get("QUERY_STRING", "")),
                     status=response.status_code,
                     via="batch" if request.META.get(BATCH_MARK) else "direct",
-                    body_bytes=len(response.content),
+                    body_bytes=0 if response.streaming else len(response.content),
+                    operation=request.META.get(OPERATION_MARK, ""),
+                    login=request.META.get(LOGIN_MARK, ""),
                 )
             )
         return response

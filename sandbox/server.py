@@ -10,6 +10,8 @@ from typing import Any
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 from django.core.wsgi import get_wsgi_application
 
+from sandbox import certificates
+
 _HANDSHAKE_SECONDS = 10
 
 
@@ -19,9 +21,15 @@ class RequestHandler(WSGIRequestHandler):
     # Header and body are two writes; with Nagle's algorithm the second waits for the client's delayed acknowledgement.
     disable_nagle_algorithm = True
 
+    def setup(self) -> None:
+        super().setup()
+        # NTLM proves a connection, not a request: what was proved lives as long as this object.
+        self._connection: dict[str, Any] = {}
+
     def get_environ(self) -> dict[str, Any]:
         environ: dict[str, Any] = super().get_environ()
         environ["sandbox.hang_up"] = self._hang_up
+        environ["sandbox.connection"] = self._connection
         return environ
 
     def _hang_up(self) -> None:
@@ -45,6 +53,7 @@ class TlsServer(PlainServer):
         self._context.load_cert_chain(certificate)
         super().__init__(address, RequestHandler)
         self.base_environ["HTTPS"] = "on"
+        self.base_environ["sandbox.channel_binding"] = certificates.end_point_binding(certificate)
 
     def get_request(self) -> tuple[socket, Any]:
         connection, address = super().get_request()

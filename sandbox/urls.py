@@ -1,4 +1,4 @@
-"""Where the sandbox answers. Graph's and Entra's paths are theirs, to the letter."""
+"""Where the sandbox answers. Graph's, Entra's and Exchange's paths are theirs, to the letter."""
 
 from pathlib import Path
 
@@ -6,9 +6,12 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path, re_path
 
 from sandbox import authorize, batch, control, discovery, graph, graph_delta, outlook, token_endpoint
+from sandbox.exchange.endpoint import exchange
 
 _STYLES = Path(__file__).parent / "static" / "sandbox"
 _DELTA = r"calendarView/(?:microsoft\.graph\.)?delta(?:\(\))?$"
+# IIS cares for no case; a flag in the expression would be one that Django cannot reverse.
+_ANY_CASE = "".join(f"[{one}{one.upper()}]" if one.isalpha() else f"[{one}]" for one in "ews/exchange.asmx")
 
 
 def styles(_request: HttpRequest, name: str) -> HttpResponse:
@@ -31,7 +34,9 @@ urlpatterns = [
     path("control/faults", control.faults),
     path("control/revoke", control.revoke),
     path("control/settings", control.settings),
+    path("control/exchange/<str:email>", control.exchange_account),
     path("control/<path:rest>", control.unknown),
+    re_path(rf"^{_ANY_CASE}$", exchange),
     path("v1.0/$batch", batch.batch),
     path("v1.0/me", graph.me),
     path("v1.0/me/", graph.me),

@@ -68,6 +68,8 @@ class Sandbox:
     ca_bundle: str
     client_id: str
     client_secret: str
+    exchange_url: str
+    exchange_password: str
 
     @classmethod
     def start(cls, directory: Path, *args: str) -> Self:

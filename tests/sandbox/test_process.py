@@ -29,7 +29,9 @@ def test_it_announces_where_it_answers(running_sandbox: Sandbox) -> None:
     path = running_sandbox.directory / "sandbox.json"
     said = json.loads(path.read_text())
 
-    assert set(said) == {"login_url", "graph_url", "pages_url", "ca_bundle", "client_id", "client_secret", "pid"}
+    addresses = {"login_url", "graph_url", "pages_url", "exchange_url", "ca_bundle"}
+    assert set(said) == addresses | {"client_id", "client_secret", "exchange_password", "pid"}
+    assert said["exchange_url"] == f"{said['login_url']}/EWS/Exchange.asmx"
     assert said["pid"] == running_sandbox.process.pid
     assert urlsplit(said["login_url"]).scheme == "https"
     assert urlsplit(said["pages_url"]).scheme == "http"

@@ -15,7 +15,13 @@ from django.db import connections, transaction
 
 from sandbox import certificates, people, server
 from sandbox.ics import Unreadable, read_series
-from sandbox.installation import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Installation, install
+from sandbox.installation import (
+    DEFAULT_CLIENT_ID,
+    DEFAULT_CLIENT_SECRET,
+    DEFAULT_EXCHANGE_PASSWORD,
+    Installation,
+    install,
+)
 
 _REFUSED = 2
 
@@ -64,7 +70,7 @@ def _open_database(directory: Path) -> None:
 
 
 class Command(BaseCommand):
-    help = "Runs a stand-in for Microsoft's sign-in service and Graph calendar API on this machine."
+    help = "Runs a stand-in for Microsoft's sign-in service, Graph calendar API and Exchange server on this machine."
     requires_system_checks = []
     requires_migrations_checks = False
 
@@ -76,6 +82,7 @@ class Command(BaseCommand):
                             "the first person's mailbox instead of the built-in calendar")  # fmt: skip
         parser.add_argument("--client-id", default=DEFAULT_CLIENT_ID)
         parser.add_argument("--client-secret", default=DEFAULT_CLIENT_SECRET)
+        parser.add_argument("--exchange-password", default=DEFAULT_EXCHANGE_PASSWORD, help="everybody's, at Exchange")
         parser.add_argument("--redirect-uri", action="append", default=[], help="repeatable: registered redirect URIs")
         parser.add_argument("--client-certificate", default="", metavar="FILE.pem", help="accepted beside the secret")
 
@@ -100,6 +107,7 @@ class Command(BaseCommand):
             redirect_uris=tuple(options["redirect_uri"]),
             client_certificate=client_certificate,
             first_mailbox=calendar,
+            exchange_password=options["exchange_password"],
         )
         install(installation)
         _open_database(directory)
@@ -117,6 +125,8 @@ class Command(BaseCommand):
             "ca_bundle": str(ca_bundle),
             "client_id": installation.client_id,
             "client_secret": installation.client_secret,
+            "exchange_url": installation.exchange_url,
+            "exchange_password": installation.exchange_password,
             "pid": os.getpid(),
         }
         path = installation.directory / "sandbox.json"
