@@ -25,6 +25,7 @@ def settings_for(sandbox: Sandbox) -> dict[str, Any]:
         "MICROSOFT_CLIENT_ID": sandbox.client_id,
         "MICROSOFT_CLIENT_SECRET": sandbox.client_secret,
         "CA_BUNDLE": sandbox.ca_bundle,
+        "EXCHANGE_SANDBOX": urlsplit(sandbox.exchange_url).netloc,
     }
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from integrations.events import CalendarClient, Changed, Kind, RemoteEvent, Window
+from integrations.events import CalendarClient, Changed, Kind, RemoteEvent, Response, Window
 
 WINDOW = Window(datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC))
 
@@ -156,8 +156,15 @@ class ClientContract:
 
     def test_place_and_organizer_are_listed(self, client: CalendarClient) -> None:
         found = self.named(client, "Single")
-        assert found.location == "Room 7"
+        assert (found.location, found.organizer.name) == ("Room 7", "Tomas Ruy")
+        assert found.partial or found.organizer.address == "tomas@quay.example"
+
+    def test_people_are_known_at_the_latest_when_filled(self, client: CalendarClient) -> None:
+        (found,) = client.fill([self.named(client, "Single")])
         assert (found.organizer.name, found.organizer.address) == ("Tomas Ruy", "tomas@quay.example")
+        assert [(one.name, one.address, one.response) for one in found.attendees] == [
+            ("Ines Falk", "ines@quay.example", Response.ACCEPTED)
+        ]
 
     def test_reading_twice_gives_the_same(self, client: CalendarClient) -> None:
         assert client.events(WINDOW) == client.events(WINDOW)

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from integrations.events import Kind, Person
+from integrations.events import Attendee, Kind, Person, Response
 from tests.contracts import ClientContract, utc
 from tests.memory import MemoryClient, all_day, event
 
@@ -15,7 +15,8 @@ class TestMemoryClient(ClientContract):
     @pytest.fixture
     def client(self) -> MemoryClient:
         client = MemoryClient(
-            event("1", utc(11, 2, 14), subject="Single", location="Room 7"),
+            event("1", utc(11, 2, 14), subject="Single", location="Room 7",
+                  attendees=(Attendee("Ines Falk", "ines@quay.example", "required", Response.ACCEPTED),)),
             event("2", utc(11, 4, 14, 30), 30, subject="Series", kind=Kind.OCCURRENCE,
                   original_start=utc(11, 4, 14, 30), **SERIES),
             event("3", utc(11, 19, 19), 30, subject="Series moved", kind=Kind.EXCEPTION,

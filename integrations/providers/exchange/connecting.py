@@ -15,7 +15,7 @@ import requests
 from django.utils import timezone
 
 from integrations.accounts import SignedIn
-from integrations.errors import ProviderError, ReconnectNeeded, Unavailable, UnexpectedAnswer
+from integrations.errors import PasswordRefused, ReconnectNeeded, Unavailable, UnexpectedAnswer
 from integrations.events import LONGEST_ADDRESS, Window, clean
 from integrations.http import IN_A_PAGE
 from integrations.outbound import PinnedSession
@@ -40,7 +40,7 @@ _QUESTION = (
 def look(typed: Typed, api_version: str) -> SignedIn:
     """Sign in once and read the calendar. ``api_version`` is the only one to be used, "" to find out.
 
-    A refused password costs one login: nothing is sent again in another way. Raises ``ProviderError``.
+    A refused password costs one login: nothing is sent again in another way. Raises any ``ProviderError``.
     """
     url, host = typed.address.url, typed.address.host
     auth = _offered(url, host)
@@ -127,13 +127,8 @@ def _address(mailbox: Mailbox, username: str) -> str:
         except (UnexpectedAnswer, Unavailable):
             continue  # a server that does not answer this has shown its calendar all the same
         except ReconnectNeeded as error:
-            _raise_if_refused(error)
-            continue
+            if isinstance(error, PasswordRefused):
+                raise
         if "@" in address:
             return address
     return plain if "@" in plain else ""
-
-
-def _raise_if_refused(error: ProviderError) -> None:
-    if error.code.startswith(("PASSWORD", "LOCKED", "PW-")):
-        raise error

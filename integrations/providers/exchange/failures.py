@@ -33,13 +33,20 @@ from integrations.http import retry_after
 logger = logging.getLogger(__name__)
 
 _XML = (b"<?xml", b"<s:Envelope", b"<soap:Envelope", b"<SOAP-ENV:Envelope")
-_LOCKED = b"account is currently locked out"
+# What Windows says of a password that is right and yet opens nothing, where a server passes it on
+# (https://learn.microsoft.com/windows/win32/debug/system-error-codes--1300-1699-: 1330, 1331, 1907, 1909).
+_SENTENCES = (
+    (b"account is currently locked out", "LOCKED"),
+    (b"password for this account has expired", "PW-EXPIRED"),
+    (b"password must be changed before", "PW-EXPIRED"),
+    (b"account is currently disabled", "EWS-DISABLED"),
+)
 LONGEST_WAIT = 86400.0  # seconds
 
 _BY_CODE: Mapping[str, tuple[type[ProviderError], str]] = {
     "ErrorPasswordExpired": (PasswordRefused, "PW-EXPIRED"),
     "ErrorPasswordChangeRequired": (PasswordRefused, "PW-EXPIRED"),
-    "ErrorAccountDisabled": (PasswordRefused, "PASSWORD"),
+    "ErrorAccountDisabled": (PasswordRefused, "EWS-DISABLED"),
     "ErrorNonExistentMailbox": (ReconnectNeeded, "EWS-MAILBOX"),
     "ErrorMissingEmailAddress": (ReconnectNeeded, "EWS-MAILBOX"),
     "ErrorNoMailboxForUser": (ReconnectNeeded, "EWS-MAILBOX"),
@@ -93,9 +100,8 @@ def _refused(response: requests.Response) -> ProviderError:
     """A 401: the password was looked at and refused, unless none was sent."""
     if "Authorization" not in response.request.headers:
         return Unavailable("EWS: offers no sign-in that Sally uses", code="EWS-AUTH")
-    if _LOCKED in response.content:
-        return PasswordRefused("EWS: locked out", code="LOCKED")
-    return PasswordRefused("EWS: 401", code="PASSWORD")
+    code = next((code for sentence, code in _SENTENCES if sentence in response.content), "PASSWORD")
+    return PasswordRefused("EWS: 401", code=code)
 
 
 @contextmanager
