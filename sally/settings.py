@@ -73,7 +73,10 @@ def _networks(name: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
         except ValueError as exc:  # its words name the text, and bits that are set behind the mask
             raise ImproperlyConfigured(f"{name}: {exc}. Write networks such as 10.1.2.0/24,fd12:3456::/48") from exc
         if network.prefixlen == 0:
-            raise ImproperlyConfigured(f"{name}: {text} is everything. Name the networks that your servers are in.")
+            raise ImproperlyConfigured(
+                f"{name}: {text} would let whoever connects a calendar reach every machine that Sally can. "
+                "Name the networks that your Exchange servers are in."
+            )
         networks.append(network)
     return networks
 

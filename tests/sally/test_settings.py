@@ -61,6 +61,20 @@ BAD = [
     ("MICROSOFT_CLIENT_CERTIFICATE", "/no/such/file.pem"),
     ("MICROSOFT_LOGIN_URL", "login.microsoftonline.com"),
     ("MICROSOFT_GRAPH_URL", "graph"),
+    ("EXCHANGE_ALLOWED_NETWORKS", "office"),
+    ("EXCHANGE_ALLOWED_NETWORKS", "10.1.2.0/33"),
+    ("EXCHANGE_ALLOWED_NETWORKS", "10.1.2.0-10.1.2.9"),
+    ("EXCHANGE_ALLOWED_NETWORKS", "10.1.2.0/24;10.1.3.0/24"),
+    ("EXCHANGE_SANDBOX", "localhost"),
+    ("EXCHANGE_SANDBOX", ":8443"),
+    ("EXCHANGE_SANDBOX", "localhost:"),
+    ("EXCHANGE_SANDBOX", "localhost:0"),
+    ("EXCHANGE_SANDBOX", "localhost:08443"),
+    ("EXCHANGE_SANDBOX", "localhost:65536"),
+    ("EXCHANGE_SANDBOX", "localhost:https"),
+    ("EXCHANGE_SANDBOX", "10.1.2.3:8443"),
+    ("EXCHANGE_SANDBOX", "mail.company.com:443"),
+    ("EXCHANGE_SANDBOX", "https://localhost:8443"),
     ("SESSION_IDLE_HOURS", "0"),
     ("SESSION_IDLE_HOURS", "8h"),
     ("SESSION_DAYS", "0"),
@@ -82,6 +96,39 @@ BAD = [
 def test_a_bad_value_stops_the_start_with_its_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=rf"^{name}\b"):
         read(monkeypatch, **{name: value})
+
+
+def test_private_networks_of_exchange_servers_are_closed_unless_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read(monkeypatch)["EXCHANGE_ALLOWED_NETWORKS"] == []
+    listed = read(monkeypatch, EXCHANGE_ALLOWED_NETWORKS=" 10.1.2.0/24, fd12:3456::/48,192.168.7.8,")
+    assert [str(network) for network in listed["EXCHANGE_ALLOWED_NETWORKS"]] == [
+        "10.1.2.0/24",
+        "fd12:3456::/48",
+        "192.168.7.8/32",
+    ]
+
+
+@pytest.mark.parametrize("bad", ["10.1.2.3/24", "fd12::1/64"])
+def test_a_network_with_bits_behind_its_mask_is_named(monkeypatch: pytest.MonkeyPatch, bad: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=rf"^EXCHANGE_ALLOWED_NETWORKS: {bad} has host bits set\."):
+        read(monkeypatch, EXCHANGE_ALLOWED_NETWORKS=f"10.9.0.0/16,{bad}")
+
+
+@pytest.mark.parametrize("everything", ["0.0.0.0/0", "::/0", "10.0.0.0/0.0.0.0"])
+def test_everything_is_no_network(monkeypatch: pytest.MonkeyPatch, everything: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"^EXCHANGE_ALLOWED_NETWORKS: "):
+        read(monkeypatch, EXCHANGE_ALLOWED_NETWORKS=f"10.1.2.0/24,{everything}")
+
+
+def test_a_list_that_opens_everything_says_why_it_may_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ImproperlyConfigured, match="would let whoever connects a calendar reach every machine"):
+        read(monkeypatch, EXCHANGE_ALLOWED_NETWORKS="0.0.0.0/0")
+
+
+def test_the_sandbox_is_on_this_machine_or_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read(monkeypatch)["EXCHANGE_SANDBOX"] == ""
+    assert read(monkeypatch, EXCHANGE_SANDBOX=" LocalHost:8443 ")["EXCHANGE_SANDBOX"] == "localhost:8443"
+    assert read(monkeypatch, EXCHANGE_SANDBOX="127.0.0.1:1")["EXCHANGE_SANDBOX"] == "127.0.0.1:1"
 
 
 def test_what_is_kept_covers_what_is_synced(monkeypatch: pytest.MonkeyPatch) -> None:
