@@ -19,6 +19,7 @@ from tests.connecting import INES as INES
 from tests.connecting import UNCOLLECTED, settings_for
 from tests.connecting import address_of as address_of
 from tests.connecting import connect as connect
+from tests.connecting import connect_exchange as connect_exchange
 from tests.connecting import sign_in_at_microsoft as sign_in_at_microsoft
 from tests.sandbox_process import Sandbox
 

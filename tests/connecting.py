@@ -9,6 +9,9 @@ from urllib.parse import urlsplit
 from django.test import Client
 
 from integrations.models import CalendarConnection
+from integrations.providers.exchange import EXCHANGE, Typed
+from integrations.server_address import read_address
+from sally.models import User
 from tests.sandbox_process import Sandbox
 
 INES = "ines@quay.example"
@@ -48,3 +51,9 @@ def connect(client: Client, sandbox: Sandbox, email: str = INES) -> CalendarConn
     response = client.get(sign_in_at_microsoft(client, sandbox, email))
     assert response.status_code == 302, response.content
     return CalendarConnection.objects.get(account_email=email)
+
+
+def connect_exchange(client: Client, owner: User, sandbox: Sandbox, email: str = INES) -> CalendarConnection:
+    address = read_address(sandbox.exchange_url, urlsplit(sandbox.exchange_url).netloc)
+    account = EXCHANGE.look(Typed(address, email, sandbox.exchange_password))
+    return CalendarConnection.objects.connect(owner, "exchange", account)

@@ -17,12 +17,13 @@ from exchangelib.credentials import Credentials
 from exchangelib.errors import SOAPError
 from exchangelib.protocol import BaseProtocol, FailFast
 from exchangelib.services.common import EWSService
-from exchangelib.transport import BASIC, DEFAULT_HEADERS, NTLM, get_auth_instance
+from exchangelib.transport import BASIC, DEFAULT_HEADERS, NTLM
 from exchangelib.util import MNS as MNS
 from exchangelib.util import SOAPNS
 from exchangelib.util import TNS as TNS
 from exchangelib.version import Version
 from exchangelib.winzone import MS_TIMEZONE_TO_IANA_MAP as MS_TIMEZONE_TO_IANA_MAP
+from requests_ntlm import HttpNtlmAuth
 
 from integrations.http import IN_THE_BACKGROUND, Patience
 from integrations.outbound import PinnedSession
@@ -78,15 +79,36 @@ class Channel(BaseProtocol):  # type: ignore[misc]
     def create_session(self) -> PinnedSession:
         session = PinnedSession(self._before_each, self._patience)
         session.headers.update(HEADERS)
-        name = self.credentials.username
-        if self.auth_type == NTLM and "\\" not in name:
-            name = f"\\{name}"  # the domain is for the server to find, as in user@domain
-        session.auth = get_auth_instance(auth_type=self.auth_type, username=name, password=self.credentials.password)
+        session.auth = _auth(self.auth_type, self.credentials)
         session.session_id = session.usage_count = 0  # type: ignore[attr-defined]  # exchangelib counts on them
         return session
 
     def __repr__(self) -> str:
         return "<Channel>"
+
+
+class _Ntlm(HttpNtlmAuth):
+    """Only where NTLM is offered; requests_ntlm would try it on a server that offers Negotiate alone."""
+
+    def response_hook(self, r: requests.Response, **kwargs: Any) -> requests.Response:
+        offered = "ntlm" in r.headers.get("WWW-Authenticate", "").lower()
+        return super().response_hook(r, **kwargs) if offered else r
+
+
+def _auth(auth_type: str, credentials: Credentials) -> requests.auth.AuthBase:
+    name, password = credentials.username, credentials.password
+    if auth_type == BASIC:
+        return requests.auth.HTTPBasicAuth(_encoded(name), _encoded(password))
+    # Without a domain it is for the server to find, as in user@domain.
+    return _Ntlm(name if "\\" in name else f"\\{name}", password)
+
+
+def _encoded(text: str) -> bytes:
+    """As browsers write it in HTTP Basic: requests itself refuses what Latin-1 does not have."""
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        return text.encode()
 
 
 class Operation(EWSService):  # type: ignore[misc]

@@ -148,6 +148,14 @@ class TestARefusedPassword:
         assert len(logins(microsoft)) == 1
 
 
+@pytest.mark.parametrize("offers", ["ntlm", "basic"])
+@pytest.mark.parametrize("password", ["p\u00e4ssw\u00f6rd", "\u5bc6\u7801-\u20ac", 'a"b\\c:d&e', " spaces "])
+def test_passwords_of_any_letters(microsoft: Sandbox, offers: str, password: str) -> None:
+    switch(microsoft, exchange_offers=offers)
+    microsoft.control("POST", f"exchange/{INES}", json={"password": password})
+    assert look(microsoft, password=password).email == INES
+
+
 @pytest.mark.parametrize("offers", ["negotiate", ""])
 def test_a_server_that_offers_nothing_sally_can_use_learns_no_password(microsoft: Sandbox, offers: str) -> None:
     switch(microsoft, exchange_offers=offers)
