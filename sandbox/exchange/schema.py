@@ -61,6 +61,13 @@ _ON_DEMAND = frozenset(
 )
 ALL = frozenset(ORDER) - _ON_DEMAND
 
+# grommunio's server (exch/ews/structures.cpp) loads what tells a series from a single item whatever is asked for, and
+# has no such thing as the others.
+ALWAYS_AT_GROMMUNIO = frozenset(
+    _names("CalendarItemType IsRecurring Recurrence ModifiedOccurrences DeletedOccurrences")
+)
+NEVER_AT_GROMMUNIO = frozenset(_names("FirstOccurrence LastOccurrence TextBody JoinOnlineMeetingUrl IsOrganizer"))
+
 
 def is_known(uri: str) -> bool:
     """Whether there is such a FieldURI; those of other things than calendar items are taken on trust."""

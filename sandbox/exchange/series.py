@@ -6,7 +6,7 @@ from typing import Any
 from sandbox.exchange import ids, moments, versions
 from sandbox.exchange.soap import Element, add, t
 from sandbox.exchange.words import Seen
-from sandbox.ics import every
+from sandbox.ics import LAST_YEAR, every
 from sandbox.mailbox import MASTER, Item
 from sandbox.recurrence import patterned
 
@@ -16,7 +16,9 @@ _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
 )
+# How far ahead the first occurrence is looked for, one after the other: most series keep theirs.
 _STEPS = (timedelta(days=60), timedelta(days=800), timedelta(days=366 * 12))
+_END_OF_TIME = LAST_YEAR - 1
 
 
 def _day(pattern: dict[str, Any]) -> str:
@@ -76,30 +78,31 @@ def _ends(seen: Seen) -> bool:
     return all("COUNT" in rule or "UNTIL" in rule for rule in rules)
 
 
-def _occurrences(seen: Seen, step: timedelta) -> list[Item]:
+def _first(seen: Seen, step: timedelta) -> Item | None:
     series = seen.item.series
-    first = series.timing.start_at - timedelta(days=1)
-    found = (seen.mailbox.at(series, slot.at) for slot in series.slots(first, first + step))
-    return sorted((item for item in found if item is not None and item.slot), key=lambda item: str(item.slot))
+    day_before = series.timing.start_at - timedelta(days=1)
+    slots = sorted(series.slots(day_before, day_before + step), key=lambda slot: slot.at)
+    return next((item for slot in slots if (item := seen.mailbox.at(series, slot.at)) is not None), None)
 
 
 def write_first(seen: Seen, parent: Element, name: str) -> None:
     if seen.item.kind == MASTER:
-        found = next((items for step in _STEPS if (items := _occurrences(seen, step))), [])
-        if found:
-            _write_occurrence(seen, parent, name, found[0])
+        found = next((item for step in _STEPS if (item := _first(seen, step)) is not None), None)
+        if found is not None:
+            _write_occurrence(seen, parent, name, found)
 
 
 def write_last(seen: Seen, parent: Element, name: str) -> None:
+    """What has no end has no last one either."""
     if seen.item.kind != MASTER or not _ends(seen):
         return
     series = seen.item.series
     start = series.timing.start_at
-    slots = list(series.slots(start - timedelta(days=1), start.replace(year=2190, month=1, day=1)))
-    kept = (seen.mailbox.at(series, slot.at) for slot in sorted(slots, key=lambda slot: slot.at, reverse=True))
-    last = next((item for item in kept if item is not None), None)
-    if last is not None:
-        _write_occurrence(seen, parent, name, last)
+    slots = series.slots(start - timedelta(days=1), start.replace(year=_END_OF_TIME, month=1, day=1))
+    latest = sorted(slots, key=lambda slot: slot.at, reverse=True)
+    found = next((item for slot in latest if (item := seen.mailbox.at(series, slot.at)) is not None), None)
+    if found is not None:
+        _write_occurrence(seen, parent, name, found)
 
 
 def write_modified(seen: Seen, parent: Element, name: str) -> None:

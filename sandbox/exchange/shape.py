@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sandbox.exchange import schema, versions
 from sandbox.exchange.soap import Element, Fault, Request, local
+from sandbox.installation import switches
 
 _CUT = 255  # a folder's table has no longer texts
 
@@ -61,10 +62,12 @@ def read(request: Request, *, listing: bool) -> Shape:
         raise Fault("ErrorSchemaValidation", f"The request failed schema validation: BaseShape {kind!r}.")
     more = [one for one in shape if local(one) == "AdditionalProperties"]
     names = base[kind].union(*(_named(request, one) for one in more))
-    known = {name for name in names if versions.at_least(request.schema, schema.SINCE.get(name, versions.FIRST))}
+    known = {one for one in names if versions.at_least(request.schema, schema.SINCE.get(one, versions.FIRST))}
     extended = tuple(
         Extended(tuple(sorted(field.attrib.items()))) for one in more for field in one.iterfind("{*}ExtendedFieldURI")
     )
+    if not switches().exchange_expand:
+        known = (known | schema.ALWAYS_AT_GROMMUNIO) - schema.NEVER_AT_GROMMUNIO
     return Shape(
         names=frozenset(known) - (schema.NOT_LISTED if listing else frozenset()),
         extended=extended,

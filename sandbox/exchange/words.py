@@ -11,7 +11,6 @@ from sandbox.exchange import moments
 from sandbox.exchange.shape import Shape
 from sandbox.exchange.soap import Element, add, t
 from sandbox.ics import every
-from sandbox.installation import switches
 from sandbox.mailbox import EXCEPTION, OCCURRENCE, Item, OpenMailbox
 
 _BUSY = {"free": "Free", "tentative": "Tentative", "busy": "Busy", "oof": "OOF", "workingElsewhere": "WorkingElsewhere"}
@@ -111,8 +110,6 @@ def _attendees(seen: Seen, parent: Element, name: str) -> None:
 
 def _body(seen: Seen, parent: Element, name: str) -> None:
     markup, text = content.bodies(seen.event)
-    if name == "TextBody" and not switches().exchange_expand:
-        return  # grommunio's server has none
     as_text = seen.shape.text_body or name == "TextBody"
     add(parent, t(name), text if as_text else markup, BodyType="Text" if as_text else "HTML", IsTruncated="false")
 

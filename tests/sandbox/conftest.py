@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 import requests
 
+from tests.sandbox import ews
 from tests.sandbox_process import Sandbox
 
 REDIRECT_URI = "http://localhost:8000/back"
@@ -119,3 +120,11 @@ def signed_in(sandbox: Sandbox) -> Iterator[Callable[..., SignedIn]]:
 @pytest.fixture
 def ines(signed_in: Callable[..., SignedIn]) -> SignedIn:
     return signed_in()
+
+
+@pytest.fixture
+def exchange(sandbox: Sandbox) -> Iterator[ews.Mailbox]:
+    """Ines's mailbox, asked over one connection with Basic."""
+    mailbox = ews.basic(sandbox)
+    yield mailbox
+    mailbox.http.close()
