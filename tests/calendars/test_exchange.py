@@ -5,9 +5,12 @@ Costs are counted in EWS operations at the sandbox, which logs every request, an
 
 from __future__ import annotations
 
+import gc
 import logging
+import os
 from collections import Counter
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +21,7 @@ from django.utils import timezone
 from calendars import sync, tasks
 from calendars.models import Meeting
 from integrations import upkeep
+from integrations.accounts import SignedIn
 from integrations.models import CalendarConnection, SyncOption
 from sally.models import User
 from tests.conftest import INES, connect_exchange
@@ -244,3 +248,39 @@ def test_nothing_of_a_sync_is_logged_but_names(
         sync_once(connection)
     assert "EWS-ErrorQuotaExceeded" in caplog.text
     assert microsoft.exchange_password not in caplog.text
+
+
+def _open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def _megabytes() -> float:
+    """The memory of this process."""
+    (line,) = [one for one in Path("/proc/self/status").read_text().splitlines() if one.startswith("VmRSS")]
+    return int(line.split()[1]) / 1024
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts sockets as Linux shows them")
+def test_500_accounts_leave_no_socket_and_no_memory(microsoft: Sandbox, alice: User) -> None:
+    """exchangelib by itself keeps one socket, and all that was read over it, for every password it has seen."""
+    microsoft.control("POST", "settings", json={"exchange_offers": "basic"})
+    text = calendar(2, every=timedelta(hours=2))
+    after_50 = (0, 0.0)
+    for number in range(500):
+        email = f"person-{number}@quay.example"
+        microsoft.control("PUT", f"mailboxes/{email}", text=text)
+        server = {"url": microsoft.exchange_url, "username": email, "auth": "basic"}
+        account = SignedIn(
+            email,
+            email,
+            secret={"password": microsoft.exchange_password},
+            server={**server, "version": "Exchange2016", "build": "", "chosen": ""},
+        )
+        one = sync_once(CalendarConnection.objects.connect(alice, "exchange", account))
+        assert (one.status, one.meeting_count) == (Status.CONNECTED, 2)
+        if number == 49:
+            gc.collect()
+            after_50 = (_open_files(), _megabytes())
+    gc.collect()
+    assert _open_files() <= after_50[0]
+    assert _megabytes() - after_50[1] <= 20
