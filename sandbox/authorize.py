@@ -12,7 +12,17 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from sandbox import people, tokens
-from sandbox.entra import EntraError, check_client_id, check_redirect_uri, check_tenant, trace_ids
+from sandbox.entra import (
+    EntraError,
+    check_client_id,
+    check_redirect_uri,
+    check_tenant,
+    invitation,
+    takes,
+    trace_ids,
+    wrong_door,
+    wrong_door_sentence,
+)
 from sandbox.installation import installation, switches
 from sandbox.models import Consent, Person
 from sandbox.scopes import SENTENCES, normalized
@@ -24,6 +34,7 @@ _PROMPTS = frozenset({"", "login", "none", "consent", "select_account"})
 class _Request:
     """An authorization request that may be answered by a redirect to its application."""
 
+    tenant: str
     client_id: str
     redirect_uri: str
     state: str
@@ -45,8 +56,9 @@ class _Refused(Exception):
         self.error = error
 
 
-def _read(query: QueryDict) -> _Request:
+def _read(query: QueryDict, tenant: str) -> _Request:
     return _Request(
+        tenant=tenant,
         client_id=query.get("client_id", ""),
         redirect_uri=query.get("redirect_uri", ""),
         state=query.get("state", ""),
@@ -61,9 +73,9 @@ def _read(query: QueryDict) -> _Request:
     )
 
 
-def _check_target(asked: _Request, tenant: str) -> None:
+def _check_target(asked: _Request) -> None:
     """What must be right before anything is sent to the redirect URI. Raises ``EntraError``, shown on a page."""
-    check_tenant(tenant)
+    check_tenant(asked.tenant)
     check_client_id(asked.client_id)
     check_redirect_uri(asked.redirect_uri)
 
@@ -157,8 +169,19 @@ def _without_page(request: HttpRequest, asked: _Request, person: Person | None) 
     return _back_with_code(request, asked, person)
 
 
-def _pick_account(request: HttpRequest) -> HttpResponse:
-    return render(request, "sandbox/pick_account.html", {"people": Person.objects.all()})
+def _pick_account(request: HttpRequest, asked: _Request, sentence: str = "") -> HttpResponse:
+    """Whoever signed in in this browser, of either kind: Microsoft's own list shows both too."""
+    context = {"people": Person.objects.all(), "invitation": invitation(asked.tenant), "sentence": sentence}
+    return render(request, "sandbox/pick_account.html", context)
+
+
+def _at_the_wrong_door(request: HttpRequest, asked: _Request, person: Person) -> HttpResponse | None:
+    """What an account of the other kind gets; None where it may go on."""
+    if takes(asked.tenant, person) or switches().wrong_door == "open":
+        return None
+    if switches().wrong_door == "redirect":
+        return _back_with_error(request, asked, wrong_door(person))
+    return _pick_account(request, asked, wrong_door_sentence(person))
 
 
 def _ask_consent(request: HttpRequest, asked: _Request, person: Person) -> HttpResponse:
@@ -169,10 +192,13 @@ def _ask_consent(request: HttpRequest, asked: _Request, person: Person) -> HttpR
 def _next_page(request: HttpRequest, asked: _Request) -> HttpResponse:
     hinted = people.find(asked.login_hint) if asked.prompt not in ("select_account", "login") else None
     if asked.prompt == "none":
-        return _without_page(request, asked, hinted)
+        return _without_page(request, asked, hinted if hinted and takes(asked.tenant, hinted) else None)
     person = people.find(request.POST["account"]) if "account" in request.POST else hinted
     if person is None:
-        return _pick_account(request)
+        return _pick_account(request, asked)
+    turned_away = _at_the_wrong_door(request, asked, person)
+    if turned_away:
+        return turned_away
     decision = request.POST.get("decision", "")
     if decision == "cancel":
         text = "User declined to consent to access the app."
@@ -188,9 +214,9 @@ def _next_page(request: HttpRequest, asked: _Request) -> HttpResponse:
 @csrf_exempt
 @require_http_methods(["GET", "HEAD", "POST"])
 def authorize(request: HttpRequest, tenant: str) -> HttpResponse:
-    asked = _read(request.GET)
+    asked = _read(request.GET, tenant)
     try:
-        _check_target(asked, tenant)
+        _check_target(asked)
         _check(asked, request.GET)
         response = _next_page(request, asked)
     except EntraError as exc:

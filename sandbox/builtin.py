@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from icalendar import Calendar, Event, vCalAddress, vText, vUri
 from icalendar.prop import vRecur
 
-from sandbox.online import safelink, teams_url
+from sandbox.online import safelink, teams_url, teams_url_at_home
 
 _ZONE = ZoneInfo("Europe/Berlin")
 _INES, _TOMAS = "Ines Falk <ines@quay.example>", "Tomas Ruy <tomas@quay.example>"
@@ -77,6 +77,8 @@ class _Calendar:
             event.add(name, value)
         if "teams" in extra:
             event.add("X-MICROSOFT-SKYPETEAMSMEETINGURL", vUri(teams_url(extra.pop("teams"))))
+        if "teams_at_home" in extra:
+            event.add("X-MICROSOFT-SKYPETEAMSMEETINGURL", vUri(teams_url_at_home(extra.pop("teams_at_home"))))
         if "busy" in extra:
             event.add("X-MICROSOFT-CDO-BUSYSTATUS", extra.pop("busy"))
         if "organizer" in extra:
@@ -208,6 +210,39 @@ def calendar_of_ines(today: date) -> str:
             yield from part(on)
 
     return _text("Ines Falk", events())
+
+
+def calendar_of_ines_at_home(today: date) -> str:
+    """The calendar of her personal account: evenings, a family, and links of services that families use."""
+    on = _Calendar(today)
+    me, aunt = "Ines F. <ines.falk@outlook.example>", "Luisa Brandt <luisa@hotmail.example>"
+
+    def events() -> Iterator[Event]:
+        yield on.meeting("choir", "Choir", on.first_monday + timedelta(days=2), "19:30", minutes=90,
+                         rrule="FREQ=WEEKLY;BYDAY=WE", location="St. Mary’s, parish hall")  # fmt: skip
+        yield on.meeting("family-call", "Call with the family", on.first_monday + timedelta(days=6), "18:00",
+                         rrule="FREQ=WEEKLY;BYDAY=SU", organizer=aunt, guests=[_guest(me, "ACCEPTED")], minutes=45,
+                         teams_at_home="9478812345670")  # fmt: skip
+        yield on.meeting("home-parents", "Parents’ evening", on.workday(2), "18:00", organizer=_JONAS,
+                         guests=[_guest(me, "TENTATIVE")], location=_ZOOM)  # fmt: skip
+        yield on.meeting("home-dentist", "Dentist", on.workday(3), "07:45", minutes=30, location="Dr. Sander",
+                         **{"class": "PRIVATE"})  # fmt: skip
+        yield on.meeting("tax", "Tax adviser", on.workday(4), "17:30", organizer=me, location="Online",
+                         guests=[_guest(_CLIENT, "ACCEPTED")], description=f"Join here: {_MEET}")  # fmt: skip
+        yield on.all_day("birthday", "Luisa’s birthday", on.workday(6), 1, rrule="FREQ=YEARLY", transp="TRANSPARENT")
+        yield on.meeting("boat", "Boat inspection", on.workday(8), "16:00", minutes=120, location="Marina, berth 31")
+
+    return _text("Ines F.", events())
+
+
+def calendar_of_luisa(today: date) -> str:
+    on = _Calendar(today)
+
+    def events() -> Iterator[Event]:
+        yield on.meeting("garden", "Allotment association", on.workday(2), "18:30", location=_MEET)
+        yield on.meeting("train", "Train to Ines", on.workday(7), "10:12", minutes=200)
+
+    return _text("Luisa Brandt", events())
 
 
 def calendar_of_tomas(today: date) -> str:

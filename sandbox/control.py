@@ -94,7 +94,10 @@ def mailbox(request: HttpRequest, email: str) -> HttpResponse:
         return HttpResponse(text, content_type="text/calendar; charset=utf-8")
     text = request.body.decode()
     count = len(read_series(text, people.MAILBOX_ZONE))
-    changes.fill(people.find_or_create(email), text)
+    kind = request.GET.get("kind", "")
+    if kind and kind not in Person.Kind.values:
+        raise ValueError(f"There is no kind of account {kind}.")
+    changes.fill(people.find_or_create(email, kind), text)
     return JsonResponse({"events": count})
 
 
@@ -130,10 +133,11 @@ def faults(request: HttpRequest) -> HttpResponse:
 @controlling("POST")
 def revoke(request: HttpRequest) -> HttpResponse:
     wanted = _json(request)
-    code = wanted.get("code", 50173)
+    person = _person(str(wanted.get("email", "")))
+    # All that is dead of a personal account's is refused with the one number.
+    code = wanted.get("code", 70000 if person.personal else 50173)
     if not isinstance(code, int):
         raise TypeError("The code is an AADSTS number.")
-    person = _person(str(wanted.get("email", "")))
     RefreshToken.objects.filter(person=person).update(dead_code=code)
     if wanted.get("access_tokens"):
         AccessToken.objects.filter(person=person).update(revoked=True)

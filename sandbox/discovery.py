@@ -6,9 +6,9 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
 from sandbox import tokens
-from sandbox.entra import CONSUMERS, EntraError, as_json, check_tenant
+from sandbox.entra import EntraError, as_json, check_tenant
 from sandbox.installation import installation
-from sandbox.people import TENANT_ID
+from sandbox.people import CONSUMERS_ID, TENANT_ID
 
 _CLAIMS = [
     "sub",
@@ -32,11 +32,14 @@ _CLAIMS = [
     "email",
 ]
 
+_MANY = ("organizations", "common", "consumers", CONSUMERS_ID)  # those that belong to no region
+
 
 def _issuer(tenant: str) -> str:
-    """Entra's common endpoints have the placeholder itself in the issuer, not a tenant."""
-    name = {"organizations": "{tenantid}", "common": "{tenantid}", "consumers": CONSUMERS[1]}.get(tenant, TENANT_ID)
-    return f"{installation().services_url}/{name}/v2.0"
+    """Entra's endpoints for many tenants have the placeholder itself in the issuer, not a tenant."""
+    names = dict.fromkeys(("organizations", "common"), "{tenantid}")
+    names |= dict.fromkeys(("consumers", CONSUMERS_ID), CONSUMERS_ID)
+    return f"{installation().services_url}/{names.get(tenant, TENANT_ID)}/v2.0"
 
 
 def _document(tenant: str) -> dict[str, Any]:
@@ -61,7 +64,7 @@ def _document(tenant: str) -> dict[str, Any]:
         "end_session_endpoint": f"{pages}/oauth2/v2.0/logout",
         "claims_supported": _CLAIMS,
         "kerberos_endpoint": f"{services}/kerberos",
-        "tenant_region_scope": "EU" if tenant not in ("organizations", "common", "consumers") else None,
+        "tenant_region_scope": None if tenant in _MANY else "EU",
         "cloud_instance_name": "microsoftonline.com",
         "cloud_graph_host_name": "graph.windows.net",
         "msgraph_host": "graph.microsoft.com",
@@ -71,12 +74,10 @@ def _document(tenant: str) -> dict[str, Any]:
 
 @require_safe
 def openid_configuration(request: HttpRequest, tenant: str) -> JsonResponse:
-    # Personal accounts have a document too, so that an application can be made for them; signing in is refused later.
-    if tenant.lower() not in CONSUMERS:
-        try:
-            check_tenant(tenant)
-        except EntraError as exc:
-            return as_json(exc, request.headers.get("client-request-id", ""))
+    try:
+        check_tenant(tenant)
+    except EntraError as exc:
+        return as_json(exc, request.headers.get("client-request-id", ""))
     return JsonResponse(_document(tenant.lower()))
 
 

@@ -9,11 +9,19 @@ from urllib.parse import urlsplit
 from django.http import JsonResponse
 
 from sandbox.installation import installation
-from sandbox.people import TENANT_DOMAIN, TENANT_ID
+from sandbox.models import Person
+from sandbox.people import CONSUMERS_ID, CONSUMERS_NAME, TENANT_DOMAIN, TENANT_ID, tenant_of
 
-CONSUMERS = ("consumers", "9188040d-6c67-4c5b-b112-36a304b66dad")
-_WORK = ("organizations", "common", TENANT_ID, TENANT_DOMAIN)
-ONLY_WORK_ACCOUNTS = "This version of the sandbox has only work and school accounts, no personal ones."
+# Whose accounts each name of a tenant takes (entra-docs, v2-protocols-oidc.md).
+_WORK, _PERSONAL = frozenset({Person.Kind.WORK}), frozenset({Person.Kind.PERSONAL})
+_TENANTS = {
+    "common": _WORK | _PERSONAL,
+    "organizations": _WORK,
+    TENANT_ID: _WORK,
+    TENANT_DOMAIN: _WORK,
+    "consumers": _PERSONAL,
+    CONSUMERS_ID: _PERSONAL,
+}
 
 
 class EntraError(Exception):
@@ -71,15 +79,59 @@ def as_json(error: EntraError, client_request_id: str) -> JsonResponse:
 
 def check_tenant(tenant: str) -> None:
     """Raises ``EntraError`` for a tenant that is not here."""
-    if tenant.lower() in CONSUMERS:
-        raise EntraError(90002, "invalid_request", ONLY_WORK_ACCOUNTS)
-    if tenant.lower() not in _WORK:
+    if tenant.lower() not in _TENANTS:
         text = (
             f"Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into "
             "the correct cloud. Check with your subscription administrator, this may happen if there are no active "
             "subscriptions for the tenant."
         )
         raise EntraError(90002, "invalid_request", text)
+
+
+def takes(tenant: str, person: Person) -> bool:
+    """Whether this is a door for this person's kind of account."""
+    return person.kind in _TENANTS[tenant.lower()]
+
+
+def invitation(tenant: str) -> str:
+    """Whom the sign-in page invites."""
+    kinds = _TENANTS[tenant.lower()]
+    if kinds == _PERSONAL:
+        return "Personal Microsoft account"
+    return "Work, school, or university account" if kinds == _WORK else "Any Microsoft account"
+
+
+def wrong_door_sentence(person: Person) -> str:
+    """What Microsoft writes into its own page, from which nothing leads back to the application.
+
+    Source: what people report, for personal accounts microsoftgraph/msgraph-sample-maui#55 and
+    RogerSelwyn/O365-HomeAssistant#95, for work accounts MicrosoftDocs/azure-docs#57984; that nobody is sent back:
+    AzureAD/azure-activedirectory-library-for-js#501.
+    """
+    if person.personal:
+        return "You can't sign in here with a personal account. Use your work or school account instead."
+    return "That Microsoft account doesn't exist. Enter a different account or get a new one."
+
+
+def wrong_door(person: Person) -> EntraError:
+    """The same where the application is told; the words are those of 500200 and 50020.
+
+    Source: files-community/Files#17852; SupportArticles-docs, error-code-aadsts50020.
+    """
+    if person.personal:
+        text = (
+            f"User account '{person.email}' is a personal Microsoft account. Personal Microsoft accounts are not "
+            "supported for this application unless explicitly invited to an organization. Try signing out and signing "
+            "back in with an organizational account."
+        )
+        return EntraError(500200, "access_denied", text)
+    text = (
+        f"User account '{person.email}' from identity provider 'https://sts.windows.net/{tenant_of(person)}/' does not "
+        f"exist in tenant '{CONSUMERS_NAME}' and cannot access the application '{installation().client_id}' in that "
+        "tenant. The account needs to be added as an external user in the tenant first. Sign out and sign in again "
+        "with a different Azure Active Directory user account."
+    )
+    return EntraError(50020, "access_denied", text)
 
 
 def check_client_id(client_id: str) -> None:

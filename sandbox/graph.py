@@ -64,7 +64,8 @@ def me(request: HttpRequest, who: Caller) -> dict[str, Any]:
         "preferredLanguage": None,
         "surname": family,
         "userPrincipalName": who.person.email,
-        "id": who.person.oid,
+        # Of a personal account's id only what is not padding.
+        "id": who.person.oid.replace("-", "")[16:] if who.person.personal else who.person.oid,
     }
     names = [name.strip() for name in request.GET.get("$select", ",".join(profile)).split(",")]
     unknown = [name for name in names if name not in profile]
@@ -90,8 +91,8 @@ def _calendar(person: Person, *, immutable: bool) -> dict[str, Any]:
         "canShare": True,
         "canViewPrivateItems": True,
         "canEdit": True,
-        "allowedOnlineMeetingProviders": ["teamsForBusiness"],
-        "defaultOnlineMeetingProvider": "teamsForBusiness",
+        "allowedOnlineMeetingProviders": [] if person.personal else ["teamsForBusiness"],
+        "defaultOnlineMeetingProvider": "unknown" if person.personal else "teamsForBusiness",
         "isTallyingResponses": True,
         "isRemovable": False,
         "owner": {"name": person.name, "address": person.email},

@@ -37,6 +37,7 @@ class Switches:
     one_time_refresh_tokens: bool = False
     rotate_refresh_tokens: bool = True
     refuse_sign_in: str = ""  # "access_denied 90094 The words": what comes back instead of a code
+    wrong_door: str = "page"  # for accounts of the other kind; "redirect" tells the application, "open" lets them in
     exchange_offers: str = "negotiate ntlm basic"  # what a 401 names, in this order; Negotiate is never accepted
     exchange_channel_binding: bool = True  # Extended Protection: NTLM has to name the TLS connection it came through
     exchange_close_on_401: bool = False

@@ -93,6 +93,7 @@ class OpenMailbox:
     email: str
     name: str
     series: tuple[Series, ...]
+    personal: bool = False
     _windows: OrderedDict[tuple[date, date], list[Item]] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -198,7 +199,7 @@ def open_mailbox(person: Person) -> OpenMailbox:
         if found is None:
             text = Mailbox.objects.filter(person=person, digest=digest).values_list("text", flat=True).first()
             series = read_series(text, MAILBOX_ZONE) if text else ()
-            found = OpenMailbox(person.oid, person.email, person.name, series)
+            found = OpenMailbox(person.oid, person.email, person.name, series, person.personal)
             _open[key] = found
             if len(_open) > _KEPT_WINDOWS:
                 _open.popitem(last=False)

@@ -6,9 +6,14 @@ from django.db import models
 
 
 class Person(models.Model):
-    """Somebody of the tenant who can sign in."""
+    """Somebody who can sign in: one of the tenant, or somebody with a personal account, who belongs to none."""
+
+    class Kind(models.TextChoices):
+        WORK = "work", "Work or school account"
+        PERSONAL = "personal", "Personal account"
 
     objects: ClassVar[models.Manager["Person"]] = models.Manager()
+    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.WORK)
     email = models.EmailField(unique=True)
     name = models.CharField(max_length=200)
     oid = models.CharField(max_length=36, unique=True)
@@ -18,6 +23,10 @@ class Person(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} <{self.email}>"
+
+    @property
+    def personal(self) -> bool:
+        return self.kind == self.Kind.PERSONAL
 
 
 class Mailbox(models.Model):

@@ -19,6 +19,11 @@ def teams_url(name: str) -> str:
     return f"https://teams.microsoft.com/l/meetup-join/19%3ameeting_{name}%40thread.v2/0?context={_CONTEXT}"
 
 
+def teams_url_at_home(number: str) -> str:
+    """As Teams for personal accounts writes it."""
+    return f"https://teams.live.com/meet/{number}?p=hQv8yTq3mN5rWk2x"
+
+
 def safelink(url: str) -> str:
     """As Defender for Office 365 rewrites links in a body."""
     host = "https://eur02.safelinks.protection.outlook.com"

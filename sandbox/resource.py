@@ -137,6 +137,18 @@ def _slot_day(item: Item, slot: datetime) -> date:
     return slot.date() if item.series.timing.all_day else slot.astimezone(item.series.timing.zone).date()
 
 
+def _host(mailbox: OpenMailbox) -> str:
+    return "outlook.live.com" if mailbox.personal else "outlook.office365.com"
+
+
+def _undeclared(resource: dict[str, Any]) -> dict[str, Any]:
+    """What events of personal mailboxes carry beside what Graph's reference names.
+
+    Source: learn.microsoft.com/answers, question 712530; microsoftgraph/msgraph-metadata#827.
+    """
+    return {**resource, "uid": resource["iCalUId"], "IsRoomRequested": False, "AutoRoomBookingStatus": "None"}
+
+
 def _place(item: Item, mailbox: OpenMailbox, wishes: Wishes) -> dict[str, Any]:
     """What belongs to this one thing: its ids, its times, its place in a series."""
     id = mailbox.id_of(item, immutable=wishes.immutable_ids)
@@ -149,7 +161,7 @@ def _place(item: Item, mailbox: OpenMailbox, wishes: Wishes) -> dict[str, Any]:
         "originalStart": item.slot.strftime("%Y-%m-%dT%H:%M:%SZ") if part and item.slot else None,
         "occurrenceId": f"OID.{master_id}.{_slot_day(item, item.slot)}" if part and item.slot else None,
         "recurrence": patterned(item.series) if item.kind == MASTER else None,
-        "webLink": f"https://outlook.office365.com/owa/?itemid={quote(id, safe='')}&exvsurl=1&path=/calendar/item",
+        "webLink": f"https://{_host(mailbox)}/owa/?itemid={quote(id, safe='')}&exvsurl=1&path=/calendar/item",
         "start": _when(item.start, item.start_at, wishes),
         "end": _when(item.end, item.end_at, wishes),
     }
@@ -189,7 +201,7 @@ class Writer:
         change_key = _change_key({"content": content_key, "times": times})
         resource = {"@odata.etag": f'W/"{change_key}"', **place, **content, "changeKey": change_key}
         if select is None:
-            return resource
+            return _undeclared(resource) if self._mailbox.personal else resource
         return {name: value for name, value in resource.items() if name in select or name in ("id", "@odata.etag")}
 
 

@@ -20,8 +20,15 @@ SENTENCES = {
     "MailboxSettings.Read": "Read your mailbox settings, such as your time zone",
 }
 SIGN_IN_SCOPES = frozenset({"openid", "profile", "email", "offline_access"})
+# What personal accounts cannot give: Graph's permissions reference marks it as not supported there.
+_WORK_ONLY = frozenset({name for name in SENTENCES if name.endswith(".Shared") or name.startswith("OnlineMeetings.")})
 _RESOURCE = "https://graph.microsoft.com/"
 _BY_LOWER_NAME = {name.lower(): name for name in SENTENCES}
+
+
+def of_personal_account(names: list[str]) -> list[str]:
+    """What a personal account gives of these; nothing tells the application what was left out."""
+    return [name for name in names if name not in _WORK_ONLY]
 
 
 def normalized(requested: str, graph_url: str) -> tuple[list[str], list[str]]:

@@ -24,6 +24,10 @@ from sandbox.scopes import SIGN_IN_SCOPES
 
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _DEAD_TEXTS = {
+    70000: (
+        "The user could not be authenticated or the grant is expired. The user must first sign in and if needed grant "
+        "the client application access to the requested scope."
+    ),
     50173: (
         "The provided grant has expired due to it being revoked, a fresh auth token is needed. The user might have "
         "changed or reset their password."
@@ -39,7 +43,7 @@ _DEAD_TEXTS = {
     50057: "The user account is disabled.",
     65001: "The user or administrator has not consented to use the application.",
 }
-_SUBERRORS = {50076: "basic_action", 53003: "message_only", 65001: "consent_required", 50057: ""}
+_SUBERRORS = {70000: "", 50076: "basic_action", 53003: "message_only", 65001: "consent_required", 50057: ""}
 # What is to be proved, as Entra words it (entra-docs, claims-challenge.md).
 _CLAIMS = {50076: '{"access_token":{"capolids":{"essential":true,"values":["5c1ea7ba-0000-4000-8000-000000000001"]}}}'}
 
@@ -176,6 +180,8 @@ def _effective(requested: str, granted: str) -> list[str]:
 
 def _answer(grant: _Grant, form: Any, client_id: str, now: datetime, *, first: bool) -> dict[str, Any]:
     scopes = _effective(form.get("scope", ""), grant.granted)
+    if grant.person.personal:
+        scopes = known_scopes.of_personal_account(scopes)
     # Entra's answer names what the token is good for; offline_access shows in the refresh token itself.
     named = " ".join(name for name in scopes if name != "offline_access")
     access_token, seconds = tokens.issue_access_token(grant.person, client_id, named, now)

@@ -61,27 +61,28 @@ def query_of(url: str) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
 
 
-def ask_token(sandbox: Sandbox, **fields: str) -> requests.Response:
+def ask_token(sandbox: Sandbox, tenant: str = "organizations", **fields: str) -> requests.Response:
     """One request to the token endpoint, with the right client secret unless told."""
     form = {"client_id": sandbox.client_id, "client_secret": sandbox.client_secret, "client_info": "1", **fields}
     kept = {name: value for name, value in form.items() if value}
     with sandbox.session() as http:
-        return http.post(f"{sandbox.login_url}/organizations/oauth2/v2.0/token", data=kept, timeout=30)
+        return http.post(f"{sandbox.login_url}/{tenant}/oauth2/v2.0/token", data=kept, timeout=30)
 
 
-def redeem(sandbox: Sandbox, code: str, **fields: str) -> requests.Response:
-    return ask_token(
-        sandbox, **{"grant_type": "authorization_code", "code": code, "redirect_uri": REDIRECT_URI} | fields
-    )
+def redeem(sandbox: Sandbox, code: str, tenant: str = "organizations", **fields: str) -> requests.Response:
+    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": REDIRECT_URI}
+    return ask_token(sandbox, tenant, **form | fields)
 
 
-def sign_in(sandbox: Sandbox, email: str = "ines@quay.example", scope: str = WORK_SCOPES) -> dict[str, Any]:
+def sign_in(
+    sandbox: Sandbox, email: str = "ines@quay.example", scope: str = WORK_SCOPES, tenant: str = "organizations"
+) -> dict[str, Any]:
     """A person's tokens, by way of the pages and PKCE."""
     verifier = secrets.token_urlsafe(48)
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
-    url = authorize_url(sandbox, scope=scope, code_challenge=challenge, code_challenge_method="S256")
+    url = authorize_url(sandbox, tenant, scope=scope, code_challenge=challenge, code_challenge_method="S256")
     answer = query_of(sandbox.sign_in(url, email))
-    response = redeem(sandbox, answer["code"], code_verifier=verifier)
+    response = redeem(sandbox, answer["code"], tenant, code_verifier=verifier)
     response.raise_for_status()
     tokens: dict[str, Any] = response.json()
     return tokens
@@ -105,8 +106,8 @@ def signed_in(sandbox: Sandbox) -> Iterator[Callable[..., SignedIn]]:
     """Signs a person in; ``ines = signed_in()``, ``tomas = signed_in("tomas@quay.example")``."""
     sessions: list[requests.Session] = []
 
-    def enter(email: str = "ines@quay.example", scope: str = WORK_SCOPES) -> SignedIn:
-        tokens = sign_in(sandbox, email, scope)
+    def enter(email: str = "ines@quay.example", scope: str = WORK_SCOPES, tenant: str = "organizations") -> SignedIn:
+        tokens = sign_in(sandbox, email, scope, tenant)
         http = sandbox.session()
         http.headers["Authorization"] = f"Bearer {tokens['access_token']}"
         sessions.append(http)

@@ -113,7 +113,12 @@ def test_the_people_are_listed(sandbox: Sandbox) -> None:
         page = http.get(f"{sandbox.pages_url}/outlook")
 
     assert page.url == f"{sandbox.pages_url}/outlook/"
-    assert re.findall(r'href="/outlook/([^"]+)/"', page.text) == ["ines@quay.example", "tomas@quay.example"]
+    assert re.findall(r'href="/outlook/([^"]+)/"', page.text) == [
+        "ines@quay.example",
+        "tomas@quay.example",
+        "ines.falk@outlook.example",
+        "luisa@hotmail.example",
+    ]
     assert "Sandbox – not Microsoft" in page.text
 
 

@@ -40,7 +40,7 @@ def test_the_tenant_has_several_names(sandbox: Sandbox, tenant: str) -> None:
         ("organizations", {"redirect_uri": "https://elsewhere.example/back"}, "AADSTS50011"),
         ("organizations", {"redirect_uri": "http://localhost.elsewhere.example/"}, "AADSTS50011"),
         ("elsewhere.example", {}, "AADSTS90002"),
-        ("consumers", {}, "only work and school accounts"),
+        ("00000000-0000-0000-0000-000000000000", {}, "AADSTS90002"),
     ],
 )
 def test_what_concerns_nobody_but_the_person_is_a_page(
