@@ -93,7 +93,13 @@ class ApprovalNeeded(ReconnectNeeded):
 
 
 class WrongDoor(ReconnectNeeded):
+    """``account`` is the address for the right door, "" where it is unknown. For its owner's eyes, not for a log."""
+
     code = "DOOR"
+
+    def __init__(self, detail: str = "", *, code: str = "", claims: str = "", account: str = "") -> None:
+        super().__init__(detail, code=code, claims=claims)
+        self.account = account
 
 
 class OnlyHere(ReconnectNeeded):

@@ -13,7 +13,7 @@ import json
 import re
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,6 +32,7 @@ from integrations.errors import (
     ReconnectNeeded,
     Unavailable,
     UnexpectedAnswer,
+    WrongDoor,
 )
 from integrations.events import LONGEST_ADDRESS, LONGEST_NAME, clean
 from integrations.http import IN_A_PAGE, Session, check
@@ -40,8 +41,8 @@ from integrations.http import IN_A_PAGE, Session, check
 # session that the callback must belong to; the query form keeps them.
 warnings.filterwarnings("ignore", message="response_mode='form_post'", category=UserWarning)
 
-# msal adds these by itself and refuses to be given them.
-SIGN_IN_SCOPES = frozenset({"openid", "profile", "offline_access", "email"})
+# msal adds these by itself, refuses to be given them, and leaves out those of them that it is told to.
+_RESERVED = frozenset({"openid", "profile", "offline_access"})
 _DISCOVERY_SECONDS = 24 * 3600.0
 T = TypeVar("T")
 _discovered: dict[str, tuple[float, requests.Response]] = {}
@@ -54,10 +55,11 @@ def begin(
 
     ``claims`` is a challenge to pass on. Raises ``Temporary`` and ``OperatorProblem``.
     """
-    app = _app(authority, msal.SerializableTokenCache(), Session(patience=IN_A_PAGE))
+    unwanted = _RESERVED - set(scopes)
+    app = _app(authority, msal.SerializableTokenCache(), Session(patience=IN_A_PAGE), unwanted)
     # Entra refuses login_hint together with prompt=select_account (entra-docs, v2-oauth2-auth-code-flow).
     choice = {"login_hint": login_hint} if login_hint else {"prompt": "select_account"}
-    asked = [scope for scope in scopes if scope not in SIGN_IN_SCOPES]
+    asked = [scope for scope in scopes if scope not in _RESERVED]
     flow: dict[str, Any] = app.initiate_auth_code_flow(
         asked, redirect_uri=redirect_uri, state=state, claims_challenge=claims or None, **choice
     )
@@ -76,8 +78,7 @@ def finish(flow: Mapping[str, Any], answer: Mapping[str, str], *, authority: str
     claims = _checked_claims(result)
     return SignedIn(
         account_id=_account_id(result, claims),
-        # An account without an address has a name at least.
-        email=clean(claims.get("preferred_username") or claims.get("email") or claims.get("name"), LONGEST_ADDRESS),
+        email=clean(_address(claims), LONGEST_ADDRESS),
         name=clean(claims.get("name"), LONGEST_NAME),
         scopes=tuple(sorted(_short(scope) for scope in str(result.get("scope", "")).split())),
         secret={"cache": cache.serialize()},
@@ -100,6 +101,8 @@ class Tokens:
         if not calendars:
             raise PermissionMissing("no calendar scope was granted")
         self._scopes, self._save, self._authority, self._session = calendars, save, authority, session
+        # A renewed token is asked for nothing that the person was not asked for either.
+        self._unwanted = {"profile"} - set(scopes)
 
     def __repr__(self) -> str:
         return "<Tokens>"
@@ -109,7 +112,7 @@ class Tokens:
 
         Raises any ``ProviderError``.
         """
-        app = _app(self._authority, self._cache, self._session)
+        app = _app(self._authority, self._cache, self._session, self._unwanted)
         account = next(iter(app.get_accounts()), None)
         if account is None:
             raise ReconnectNeeded("no account in the token cache")
@@ -157,7 +160,9 @@ class _Transport:
         self._session.close()
 
 
-def _app(authority: str, cache: msal.SerializableTokenCache, session: Session) -> msal.ConfidentialClientApplication:
+def _app(
+    authority: str, cache: msal.SerializableTokenCache, session: Session, unwanted: Iterable[str] = ()
+) -> msal.ConfidentialClientApplication:
     credential = _credential()
 
     def build() -> msal.ConfidentialClientApplication:
@@ -169,6 +174,7 @@ def _app(authority: str, cache: msal.SerializableTokenCache, session: Session) -
             http_client=_Transport(session),
             # The operator named the authority; asking Microsoft's global host about it would leave the cloud in use.
             instance_discovery=False,
+            exclude_scopes=sorted(unwanted),
         )
 
     return _translated(build)
@@ -212,18 +218,24 @@ def _translated(call: Callable[[], T]) -> T:
 
 
 _CODE = re.compile(r"AADSTS(\d{4,8})")
+# As 50020 and 500200 begin (SupportArticles-docs, error-code-aadsts50020). It came through a browser: a hint, no proof.
+_ACCOUNT = re.compile(r"User account '(\S{1,254}?)' (?:is|from|does)\b")
 LONGEST_CLAIMS = 4000
 
 
 def _refused(answer: Mapping[str, Any]) -> ProviderError:
     """Entra's refusal as the error that ``problems`` knows for it."""
     error, suberror = _word(answer.get("error")), _word(answer.get("suberror"))
-    match = _CODE.search(str(answer.get("error_description", "")))
+    description = str(answer.get("error_description", ""))
+    match = _CODE.search(description)
     number = int(match[1]) if match else 0
     claims = challenge(answer.get("claims"))
     # A refusal that names what is to be proved wants the person, whatever else it says.
     kind, code = problems.of_answer(error, suberror or ("basic_action" if claims else ""), number)
     detail = f"{error} {suberror} {number or ''}".strip()
+    if issubclass(kind, WrongDoor):
+        named = _ACCOUNT.search(description)
+        return kind(detail, code=code, account=named[1] if named else "")
     return kind(detail, code=code, claims=claims) if issubclass(kind, ReconnectNeeded) else kind(detail, code=code)
 
 
@@ -255,6 +267,12 @@ def _checked_claims(result: Mapping[str, Any]) -> Mapping[str, Any]:
     if not isinstance(claims.get("exp"), int) or claims["exp"] < time.time() - 300:
         raise UnexpectedAnswer("id token has expired", code="IDTOKEN")
     return claims
+
+
+def _address(claims: Mapping[str, Any]) -> str:
+    """What people know the account by. Without the profile scope there is no name, and not every account has a mail."""
+    named = (claims.get(name) for name in ("preferred_username", "email", "name"))
+    return str(next(filter(None, named), "Microsoft account"))
 
 
 def _account_id(result: Mapping[str, Any], claims: Mapping[str, Any]) -> str:

@@ -43,7 +43,8 @@ class Row:
     ``text`` is for a connection that exists, ``sign_in`` for a sign-in that ended with it, ``operator`` for those who
     run Sally; where they are empty, those of the class count. An answer of Entra's belongs to the first row that names
     its ``error`` (or names none) and either its number or its suberror (or neither). The code is the number where the
-    row names it, else the row's own. ``own_fault``: surely of Sally's registration or settings, and nothing that a
+    row names it, else the row's own. ``at`` is the key of the door that the row is for, "" for all that have no row of
+    their own for that code. ``own_fault``: surely of Sally's registration or settings, and nothing that a
     person's own parameters can cause. ``at_sign_in``: only sign-ins meet it, so that renewed tokens prove nothing.
     """
 
@@ -52,6 +53,7 @@ class Row:
     sign_in: Words = ""
     code: str = ""
     tile: str = ""
+    at: str = ""
     field: str = ""
     errors: Collection[str] = ()
     suberrors: Collection[str] = ()
@@ -72,6 +74,8 @@ class Row:
 
 
 _GRANT = ("invalid_grant", "interaction_required", "login_required", "consent_required")
+# Of an account of the other kind: which kind, only the door tells that the number came through.
+_OTHER_KIND = (50020, 500200, 500208)
 _CLIENT = (
     "invalid_client",
     "unauthorized_client",
@@ -95,7 +99,17 @@ ROWS = (
         tile="microsoft-personal",
         reconnect=False,
         code="DOOR-2",
-        numbers=(50020, 500200, 500208, 9002332),
+        numbers=_OTHER_KIND,
+    ),
+    Row(
+        errors.WrongDoor,
+        _("This is an account of an organization. Connect it with the tile for Microsoft 365."),
+        _("This is an account of an organization. Nothing was connected; use the tile for Microsoft 365."),
+        tile="microsoft-work",
+        at="microsoft-personal",
+        reconnect=False,
+        code="DOOR-3",
+        numbers=_OTHER_KIND,
     ),
     Row(
         errors.WrongDoor,
@@ -109,6 +123,19 @@ ROWS = (
             "organization's own Exchange server, use the tile for Exchange On-Premise."
         ),
         tile="exchange",
+        code="DOOR-1",
+    ),
+    Row(
+        errors.WrongDoor,
+        _(
+            "This Microsoft account has no mailbox, so there is no calendar to read. If your calendar belongs to "
+            "another account, connect that one; if the mailbox was only just set up, sign in again."
+        ),
+        _(
+            "This Microsoft account has no mailbox, so there is no calendar to read. Nothing was connected; use the "
+            "account that your calendar belongs to."
+        ),
+        at="microsoft-personal",
         code="DOOR-1",
     ),
     # -- what the organization's admin has to do -----------------------------------------------------------------
@@ -262,6 +289,23 @@ ROWS = (
             "URI, platform Web), to the letter: PUBLIC_URL followed by /settings/integrations/microsoft/callback/"
         ),
     ),
+    Row(
+        errors.OperatorProblem,
+        _(
+            "Sally's administrator has to act: Sally is not registered for this kind of account. You need not do "
+            "anything; your meetings are kept."
+        ),
+        _("Sally's administrator has to act: Sally is not registered for this kind of account. Nothing was connected."),
+        code="ACCOUNT-TYPES",
+        numbers=(90130, 9002331, 9002332, 9002346),
+        own_fault=True,
+        at_sign_in=True,
+        operator=_(
+            "Microsoft says that the app registration is not for this kind of account. In Entra, under Authentication, "
+            "set the supported account types to accounts in any organizational directory and personal Microsoft "
+            "accounts."
+        ),
+    ),
     Row(errors.OperatorProblem, errors=_CLIENT),
     # -- the same for one connection, while it works for the others; found out by the connection itself ---------------
     Row(
@@ -382,9 +426,9 @@ ROWS = (
     ),
 )
 
-_BY_CODE: Mapping[tuple[type[ProviderError], str], Row] = {
-    **{(row.kind, f"AADSTS{number}"): row for row in reversed(ROWS) for number in row.numbers},
-    **{(row.kind, row.code): row for row in reversed(ROWS) if row.code},
+_BY_CODE: Mapping[tuple[type[ProviderError], str, str], Row] = {
+    **{(row.kind, f"AADSTS{number}", row.at): row for row in reversed(ROWS) for number in row.numbers},
+    **{(row.kind, row.code, row.at): row for row in reversed(ROWS) if row.code},
 }
 _BY_KIND: Mapping[type[ProviderError], Row] = {
     row.kind: row for row in ROWS if not (row.code or row.errors or row.numbers)
@@ -414,19 +458,19 @@ def of_answer(error: str, suberror: str, number: int) -> tuple[type[ProviderErro
     return row.kind, code or _plain(error)
 
 
-def of_connection(kind: str, code: str) -> Problem:
-    """The words for the error that a connection's row keeps: its class's name and its code."""
+def of_connection(kind: str, code: str, at: str = "") -> Problem:
+    """The words for the error that a connection's row keeps, its class's name and its code, at this door."""
     found = errors.kinds().get(kind, ProviderError)
-    row = _row(found, code)
+    row = _row(found, code, at)
     text = row.text or next(_BY_KIND[one].text for one in found.__mro__ if one in _BY_KIND and _BY_KIND[one].text)
     reconnect = issubclass(found, errors.ReconnectNeeded) if row.reconnect is None else row.reconnect
     return Problem(text, code, reconnect, row.tile)
 
 
-def of_sign_in(error: ProviderError) -> Problem:
-    """The words for what ended a sign-in. Nothing was stored by it, and nothing tries again by itself."""
+def of_sign_in(error: ProviderError, at: str = "") -> Problem:
+    """The words for what ended a sign-in at this door. Nothing was stored by it, and nothing tries again by itself."""
     kind = type(error)
-    row = _row(kind, error.code)
+    row = _row(kind, error.code, at)
     text = row.sign_in or next(
         _BY_KIND[one].sign_in for one in kind.__mro__ if one in _BY_KIND and _BY_KIND[one].sign_in
     )
@@ -448,11 +492,11 @@ def is_met_at_sign_ins(code: str) -> bool:
 
 def may_be_only_here(code: str) -> bool:
     """Whether one connection, or one organization, can have it while it works for all others."""
-    return (errors.OnlyHere, code) in _BY_CODE
+    return (errors.OnlyHere, code, "") in _BY_CODE
 
 
-def _row(kind: type[ProviderError], code: str) -> Row:
-    return _BY_CODE.get((kind, code)) or Row(kind)
+def _row(kind: type[ProviderError], code: str, at: str = "") -> Row:
+    return _BY_CODE.get((kind, code, at)) or _BY_CODE.get((kind, code, "")) or Row(kind)
 
 
 def _plain(error: str) -> str:

@@ -16,8 +16,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from integrations import problems
-from integrations.errors import ProviderError, ReconnectNeeded
+from integrations import hints, problems
+from integrations.errors import ProviderError, ReconnectNeeded, WrongDoor
 from integrations.models import CalendarConnection, OperatorTrouble, OtherAccount, SignIn, SyncOption
 from integrations.models.sign_ins import CONNECTED
 from integrations.providers import BY_SIGN_IN, COMING, PROVIDERS
@@ -59,7 +59,14 @@ def card(request: HttpRequest, user: User, pk: uuid.UUID) -> HttpResponse:
 @require_safe
 @for_person
 def add(request: HttpRequest, user: User) -> HttpResponse:
+    """The tiles; from a connection that another tile is right for, with its account filled in there."""
+    if "from" in request.GET:
+        connection = _own(user, _uuid(request.GET["from"]))
+        problem = connection.problem
+        if problem and problem.tile:
+            hints.remember(request, problem.tile, connection.account_email)
     context = {
+        "hint": hints.current(request),
         "providers": PROVIDERS.values(),
         "coming": COMING,
         "troubled": OperatorTrouble.objects.everybodys().exists(),
@@ -81,10 +88,13 @@ def _begin(
     request: HttpRequest, user: User, key: str, connection: CalendarConnection | None, claims: str = ""
 ) -> HttpResponse:
     redirect_uri = settings.PUBLIC_URL + reverse("microsoft-callback")
+    account = hints.account_for(request, key)
     try:
-        sign_in = SignIn.objects.begin(user, key, redirect_uri=redirect_uri, connection=connection, claims=claims)
+        sign_in = SignIn.objects.begin(
+            user, key, redirect_uri=redirect_uri, connection=connection, account=account, claims=claims
+        )
     except ProviderError as error:
-        _say(request, error)
+        _say(request, error, key)
         return redirect("integrations" if connection else "add-calendar")
     return redirect("leaving", pk=sign_in.pk)
 
@@ -120,12 +130,13 @@ def callback(request: HttpRequest, user: User) -> HttpResponse:
         if isinstance(error, ReconnectNeeded) and error.claims and not challenged:
             # Microsoft says what it wants proved: back there at once, with just that.
             return _begin(request, user, sign_in.provider, sign_in.connection, error.claims)
-        _say(request, error)
+        _say(request, error, sign_in.provider, sign_in.connection)
         return redirect("integrations" if sign_in.connection else "add-calendar")
     return _connected(request, connection)
 
 
 def _connected(request: HttpRequest, connection: CalendarConnection) -> HttpResponse:
+    hints.forget(request)
     messages.success(request, _("%(account)s is connected.") % {"account": connection.account_email})
     return redirect("integrations" if connection.problem else "meetings")
 
@@ -215,11 +226,14 @@ def disconnect(request: HttpRequest, user: User, pk: uuid.UUID) -> HttpResponse:
     return redirect("integrations")
 
 
-def _say(request: HttpRequest, error: ProviderError) -> None:
-    problem = problems.of_sign_in(error)
+def _say(request: HttpRequest, error: ProviderError, key: str, connection: CalendarConnection | None = None) -> None:
+    """What ended a sign-in at this door; where another one is right, with a way there and the account filled in."""
+    problem = problems.of_sign_in(error, key)
     logger.warning("sign-in of user %s: %s: %s", request.user.pk, type(error).__name__, error)
     text = format_html('{} <span class="code">{}</span>', problem.text, problem.code)
     if problem.tile:
+        account = error.account if isinstance(error, WrongDoor) else ""
+        hints.remember(request, problem.tile, account or (connection.account_email if connection else ""))
         to_tile = f"{reverse('add-calendar')}#tile-{problem.tile}"
         text = format_html('{} <a href="{}">{}</a>', text, to_tile, _("To the right tile"))
     messages.error(request, text)

@@ -16,6 +16,8 @@ from integrations.models import CalendarConnection
 from sally.models import Organization, User
 from tests import needs
 from tests.connecting import INES as INES
+from tests.connecting import INES_AT_HOME as INES_AT_HOME
+from tests.connecting import PERSONAL as PERSONAL
 from tests.connecting import UNCOLLECTED, settings_for
 from tests.connecting import address_of as address_of
 from tests.connecting import connect as connect
@@ -142,6 +144,12 @@ def point_at(sandbox: Sandbox, settings: Settings) -> None:
 def ines(as_alice: Client, microsoft: Sandbox) -> CalendarConnection:
     """Alice's connection to Ines Falk's calendar, not yet synced."""
     return connect(as_alice, microsoft)
+
+
+@pytest.fixture
+def ines_at_home(as_alice: Client, microsoft: Sandbox) -> CalendarConnection:
+    """Alice's connection to the calendar of Ines's personal account, not yet synced."""
+    return connect(as_alice, microsoft, INES_AT_HOME, tile=PERSONAL)
 
 
 @pytest.fixture(scope="session")

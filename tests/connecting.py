@@ -15,6 +15,9 @@ from sally.models import User
 from tests.sandbox_process import Sandbox
 
 INES = "ines@quay.example"
+# Her personal account.
+INES_AT_HOME = "ines.falk@outlook.example"
+WORK, PERSONAL = "microsoft-work", "microsoft-personal"
 
 # Pages need no collectstatic with it.
 UNCOLLECTED = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
@@ -39,16 +42,18 @@ def address_of(page: str) -> str:
     return found[1].replace("&amp;", "&")
 
 
-def sign_in_at_microsoft(client: Client, sandbox: Sandbox, email: str = INES, *, accept: bool = True) -> str:
+def sign_in_at_microsoft(
+    client: Client, sandbox: Sandbox, email: str = INES, *, accept: bool = True, tile: str = WORK
+) -> str:
     """From the tile through Microsoft's pages; the callback's path and query, not yet visited."""
-    page = client.post("/settings/integrations/connect/microsoft-work/", follow=True).content.decode()
+    page = client.post(f"/settings/integrations/connect/{tile}/", follow=True).content.decode()
     parts = urlsplit(sandbox.sign_in(address_of(page), email, accept))
     return f"{parts.path}?{parts.query}"
 
 
-def connect(client: Client, sandbox: Sandbox, email: str = INES) -> CalendarConnection:
+def connect(client: Client, sandbox: Sandbox, email: str = INES, *, tile: str = WORK) -> CalendarConnection:
     """A connection made the way a person makes it."""
-    response = client.get(sign_in_at_microsoft(client, sandbox, email))
+    response = client.get(sign_in_at_microsoft(client, sandbox, email, tile=tile))
     assert response.status_code == 302, response.content
     return CalendarConnection.objects.get(account_email=email)
 

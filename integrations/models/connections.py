@@ -185,7 +185,7 @@ class CalendarConnection(models.Model):
         far_off = bool(self.failures and self.next_sync_at and self.next_sync_at - now > FAR_OFF)
         shown = self.status == self.Status.NEEDS_ATTENTION or self.failures >= FAILURES_SHOWN or far_off
         if shown or self.last_error_kind == OperatorProblem.__name__:
-            return problems.of_connection(self.last_error_kind, self.last_error)
+            return problems.of_connection(self.last_error_kind, self.last_error, self.provider)
         if self.attempts >= MOST_ATTEMPTS:
             return problems.of_connection(InternalError.__name__, InternalError.code)
         late = self.next_sync_at is not None and now - self.next_sync_at > LATE_AFTER

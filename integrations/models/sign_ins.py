@@ -39,16 +39,17 @@ class SignInQuerySet(models.QuerySet["SignIn"]):
         *,
         redirect_uri: str,
         connection: CalendarConnection | None = None,
+        account: str = "",
         claims: str = "",
     ) -> SignIn:
-        """Start a sign-in at the provider, to mend ``connection`` if there is one.
+        """Start a sign-in at the provider, to mend ``connection`` if there is one; else ``account`` is filled in there.
 
         ``claims`` is a challenge to pass on, where it is not the connection's own. Raises ``ProviderError``; then
         nothing is stored.
         """
         now = timezone.now()
         state = secrets.token_urlsafe(32)
-        hint, own = (connection.account_email, connection.claims) if connection else ("", "")
+        hint, own = (connection.account_email, connection.claims) if connection else (account, "")
         with _telling_operators(now):
             flow = BY_SIGN_IN[provider].begin(
                 redirect_uri=redirect_uri, state=state, login_hint=hint, claims=claims or own

@@ -44,7 +44,9 @@ class Provider(Protocol):
 
 
 class SignInProvider(Provider, Protocol):
-    """One whose people sign in at the provider's own page."""
+    """One whose people sign in at the provider's own page; at ``permissions_page`` they take back what they allowed."""
+
+    permissions_page: str
 
     def begin(self, *, redirect_uri: str, state: str, login_hint: str = "", claims: str = "") -> dict[str, Any]: ...
 
@@ -61,16 +63,10 @@ class ComingTile:
     logo: str
 
 
-BY_SIGN_IN: dict[str, SignInProvider] = {provider.key: provider for provider in (microsoft.WORK,)}
+BY_SIGN_IN: dict[str, SignInProvider] = {one.key: one for one in (microsoft.WORK, microsoft.PERSONAL)}
 PROVIDERS: dict[str, Provider] = {**BY_SIGN_IN}
 
 COMING = (
-    ComingTile(
-        "microsoft-personal",
-        _("Outlook Calendar (Personal Microsoft Account / Exchange Online)"),
-        _("Outlook.com, Hotmail or Live account"),
-        "integrations/_microsoft_logo.html",
-    ),
     ComingTile(
         "exchange",
         _("Outlook Calendar (Exchange On-Premise)"),

@@ -63,6 +63,8 @@ PAGE_SIZE = 1000  # the most that Graph gives
 MOST_PAGES = 100
 BATCH_SIZE = 20  # the most that $batch takes
 PRIMARY = "primary"
+# The tenant that all personal accounts are in (https://learn.microsoft.com/entra/identity-platform/v2-protocols-oidc).
+_CONSUMERS_ID = "9188040d-6c67-4c5b-b112-36a304b66dad"
 
 _LISTED = (
     "id,changeKey,iCalUId,type,seriesMasterId,originalStart,subject,start,end,isAllDay,isCancelled,sensitivity,"
@@ -76,10 +78,18 @@ class Microsoft:
     """One of Microsoft's two doors: the authority says which accounts may enter, the scopes what Sally asks for."""
 
     def __init__(
-        self, *, key: str, name: Words, hint: Words, note: Words, authority: str, scopes: Sequence[str]
+        self,
+        *,
+        key: str,
+        name: Words,
+        hint: Words,
+        note: Words,
+        authority: str,
+        scopes: Sequence[str],
+        permissions_page: str,
     ) -> None:
         self.key, self.name, self.hint, self.note = key, name, hint, note
-        self.authority, self.scopes = authority, tuple(scopes)
+        self.authority, self.scopes, self.permissions_page = authority, tuple(scopes), permissions_page
         self.logo = "integrations/_microsoft_logo.html"
         self.entrance = "integrations/_microsoft_entrance.html"
         self.reopen: Words = _("Sign in with Microsoft")
@@ -97,9 +107,18 @@ class Microsoft:
 
     def finish(self, flow: Mapping[str, Any], answer: Mapping[str, str]) -> SignedIn:
         account = oauth.finish(flow, answer, authority=self.authority)
+        self._check_kind(account)
         if not any(scope.startswith("Calendars.") for scope in account.scopes):
             raise PermissionMissing("no calendar scope was granted")
         return account
+
+    def _check_kind(self, account: SignedIn) -> None:
+        """Whatever door Microsoft let it in by: the scopes and the authority of the other would be wrong for it."""
+        personal = account.account_id.endswith(f".{_CONSUMERS_ID}")
+        if personal and self.authority != "consumers":
+            raise WrongDoor("a personal account", code="DOOR-2", account=account.email)
+        if not personal and self.authority == "consumers":
+            raise WrongDoor("a work account", code="DOOR-3", account=account.email)
 
     def open(self, connection: CalendarConnection, before_each: Callable[[], None]) -> GraphClient:
         session = Session(before_each)
@@ -132,6 +151,19 @@ WORK = Microsoft(
         "Contacts.ReadWrite.Shared",
         "OnlineMeetings.ReadWrite",
     ),
+    permissions_page="myapps.microsoft.com",
+)
+
+# The guide's six. Of the work account's, personal accounts cannot give those that are shared, nor online meetings, and
+# Microsoft leaves them out of the answer without a word.
+PERSONAL = Microsoft(
+    key="microsoft-personal",
+    name=_("Outlook Calendar (Personal Microsoft Account / Exchange Online)"),
+    hint=_("Outlook.com, Hotmail or Live account"),
+    note=_("You give the permission yourself; nobody has to approve it."),
+    authority="consumers",
+    scopes=("email", "offline_access", "openid", "User.Read", "Calendars.ReadWrite", "Contacts.ReadWrite"),
+    permissions_page="account.live.com/consent/Manage",
 )
 
 

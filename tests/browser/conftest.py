@@ -46,6 +46,10 @@ class Person:
         self.page.click("main form button")
         self.page.wait_for_url(re.compile("/meetings/"))
 
+    def press(self, tile: str) -> None:
+        """The button of the tile with this key."""
+        self.page.locator(f"#tile-{tile}").get_by_role("button").click()
+
     def choose_at_microsoft(self, name: str, *, accept: bool = True) -> None:
         self.page.wait_for_url(re.compile("/oauth2/v2.0/authorize"))
         self.page.get_by_role("button", name=re.compile(name)).click()

@@ -20,7 +20,6 @@ WORDS = {
     "en": {
         "to": "To Settings → Integrations",
         "add": "+ Add calendar",
-        "connect": "Connect",
         "syncing": "Syncing… this may take a moment.",
         "today": "Today",
         "sync": "Sync now",
@@ -31,7 +30,6 @@ WORDS = {
     "de": {
         "to": "Zu Einstellungen → Integrationen",
         "add": "+ Kalender hinzufügen",
-        "connect": "Verbinden",
         "syncing": "Synchronisierung läuft … das kann einen Moment dauern.",
         "today": "Heute",
         "sync": "Jetzt synchronisieren",
@@ -54,7 +52,7 @@ def test_from_click_to_meetings_and_out_again(door: Door, alice: User, microsoft
     person = door.person(locale={"en": "en-GB", "de": "de-DE"}[language])
     person.sign_in(alice.email)
     to_the_tiles(person, words)
-    person.page.get_by_role("button", name=words["connect"]).click()
+    person.press("microsoft-work")
     person.choose_at_microsoft("Ines Falk")
     page = person.page
     page.wait_for_url(re.compile("/meetings/"))
@@ -103,7 +101,7 @@ def test_declined_at_microsoft_nothing_is_connected(door: Door, alice: User, mic
     person = door.person()
     person.sign_in(alice.email)
     person.open("/settings/integrations/add/")
-    person.page.get_by_role("button", name=WORDS[language]["connect"]).click()
+    person.press("microsoft-work")
     person.choose_at_microsoft("Ines Falk", accept=False)
     expect(person.page.get_by_text(WORDS[language]["declined"])).to_be_visible()
     assert CalendarConnection.objects.count() == 0
@@ -113,12 +111,12 @@ def test_a_closed_window_leaves_nothing_and_a_second_try_works(door: Door, alice
     person = door.person()
     person.sign_in(alice.email)
     person.open("/settings/integrations/add/")
-    person.page.get_by_role("button", name="Connect").click()
+    person.press("microsoft-work")
     person.page.wait_for_url(re.compile("/oauth2/v2.0/authorize"))
     person.open("/settings/integrations/")
     expect(person.page.get_by_text("No calendar is connected yet")).to_be_visible()
     person.open("/settings/integrations/add/")
-    person.page.get_by_role("button", name="Connect").click()
+    person.press("microsoft-work")
     person.choose_at_microsoft("Ines Falk")
     person.page.wait_for_url(re.compile("/meetings/"))
     assert CalendarConnection.objects.count() == 1
@@ -129,7 +127,7 @@ def test_it_works_without_javascript(door: Door, alice: User, microsoft: Sandbox
     page = person.page
     person.sign_in(alice.email)
     to_the_tiles(person, WORDS["en"])
-    page.get_by_role("button", name="Connect").click()
+    person.press("microsoft-work")
     person.choose_at_microsoft("Ines Falk")
     page.wait_for_url(re.compile("/meetings/"))
     expect(page.get_by_text("Syncing… this may take a moment.")).to_be_visible()

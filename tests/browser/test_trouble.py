@@ -28,7 +28,7 @@ def person(door: Door, alice: User, microsoft: Sandbox) -> Person:
     person = door.person()
     person.sign_in(alice.email)
     person.open("/settings/integrations/add/")
-    person.page.get_by_role("button", name="Connect").click()
+    person.press("microsoft-work")
     person.choose_at_microsoft("Ines Falk")
     person.page.wait_for_url(re.compile("/meetings/"))
     work_off_the_queue()
@@ -119,7 +119,7 @@ def test_an_expired_client_secret_bothers_no_user_and_ends_by_itself(
 def test_somebody_elses_addresses_lead_nowhere(person: Person, door: Door, bob: User) -> None:
     connection, meeting = CalendarConnection.objects.get(), Meeting.objects.all()[0]
     person.open("/settings/integrations/add/")
-    person.page.get_by_role("button", name="Connect").click()
+    person.press("microsoft-work")
     person.page.wait_for_url(re.compile("/oauth2/v2.0/authorize"))
     state = re.search(r"state=([^&]+)", person.page.url)
     assert state

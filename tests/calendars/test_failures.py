@@ -113,7 +113,6 @@ ROWS = [
     attention("wrong kind of account", refused("invalid_grant", 50020), "AADSTS50020", "WrongDoor"),
     attention("personal account, by domain", refused("invalid_grant", 500208), "AADSTS500208", "WrongDoor"),
     attention("personal account, not here", refused("invalid_request", 500200), "AADSTS500200", "WrongDoor"),
-    attention("personal account, by number", refused("invalid_request", 9002332), "AADSTS9002332", "WrongDoor"),
     attention("mailbox on-premises", graph(404, "MailboxNotEnabledForRESTAPI"), "DOOR-1", "WrongDoor"),
     # Sally's operator has to act.
     operator("wrong secret", refused("invalid_client", 7000215, status=401), "AADSTS7000215"),
@@ -127,6 +126,10 @@ ROWS = [
     operator("resource not in the tenant", refused("invalid_resource", 500011), "AADSTS500011"),
     operator("no subscription", refused("invalid_client", 650052), "AADSTS650052"),
     operator("tenant not found", refused("invalid_request", 90002), "AADSTS90002"),
+    operator("not for personal accounts", refused("invalid_request", 9002332), "AADSTS9002332"),
+    operator("not at the common door", refused("invalid_request", 90130), "AADSTS90130"),
+    operator("only for personal accounts", refused("invalid_request", 9002331), "AADSTS9002331"),
+    operator("only for personal accounts, once more", refused("invalid_request", 9002346), "AADSTS9002346"),
     operator("scope not on the resource", refused("invalid_client", 650053), "AADSTS650053"),
     # It passes.
     passing("transient", refused("temporarily_unavailable", 90033, status=503), "Unavailable", "NET-1"),

@@ -26,7 +26,7 @@ from integrations.events import CalendarClient, Response, ShowAs
 from integrations.models import CalendarConnection
 from integrations.providers import microsoft as provider
 from integrations.providers import open_calendar
-from tests.conftest import INES
+from tests.conftest import INES, INES_AT_HOME
 from tests.contracts import CALENDAR, WINDOW, ClientContract, large_calendar
 from tests.sandbox_process import Sandbox
 
@@ -41,6 +41,20 @@ class TestMicrosoftContract(ClientContract):
     def large(self, microsoft: Sandbox, ines: CalendarConnection) -> CalendarClient:
         microsoft.control("PUT", f"mailboxes/{INES}", text=large_calendar())
         return open_calendar(ines)
+
+
+class TestPersonalAccountContract(ClientContract):
+    """The same of a personal account, whose answers have more in them than Graph declares."""
+
+    @pytest.fixture
+    def client(self, microsoft: Sandbox, ines_at_home: CalendarConnection) -> CalendarClient:
+        microsoft.control("PUT", f"mailboxes/{INES_AT_HOME}", text=CALENDAR)
+        return open_calendar(ines_at_home)
+
+    @pytest.fixture
+    def large(self, microsoft: Sandbox, ines_at_home: CalendarConnection) -> CalendarClient:
+        microsoft.control("PUT", f"mailboxes/{INES_AT_HOME}", text=large_calendar())
+        return open_calendar(ines_at_home)
 
 
 def graph_requests(sandbox: Sandbox) -> list[dict[str, Any]]:

@@ -237,6 +237,6 @@ def test_a_mailbox_on_premises_names_the_right_door_on_its_card(as_alice: Client
     CalendarConnection.objects.update(status="needs_attention", last_error="DOOR-1", last_error_kind="WrongDoor")
     page = as_alice.get(BASE).content.decode()
     assert "server, connect it with the tile for Exchange On-Premise;" in page
-    assert 'href="/settings/integrations/add/#tile-exchange"' in page
+    assert f'href="/settings/integrations/add/?from={ines.pk}#tile-exchange"' in page
     assert 'id="tile-exchange"' in as_alice.get(f"{BASE}add/").content.decode()
     assert "Sign in with Microsoft" in page  # the mailbox may only just have been set up

@@ -76,18 +76,20 @@ def post(session: requests.Session, url: str, **fields: str) -> requests.Respons
     return session.post(url, data={"csrfmiddlewaretoken": token[1], **fields}, headers={"Referer": url}, timeout=10)
 
 
-def connect(demo: Demo, session: requests.Session) -> requests.Response:
+def connect(
+    demo: Demo, session: requests.Session, tile: str = "microsoft-work", email: str = "ines@quay.example"
+) -> requests.Response:
     """From the tile through the stand-in's pages and back."""
     tiles = f"{demo.url}/settings/integrations/add/"
     page = session.get(tiles, timeout=10).text
-    form = re.search(r'action="(\S+/connect/microsoft-work/)">\s*<input[^>]+value="([^"]+)"', page)
+    form = re.search(rf'action="(\S+/connect/{tile}/)">\s*<input[^>]+value="([^"]+)"', page)
     assert form, page
     leaving = session.post(
         demo.url + form[1], data={"csrfmiddlewaretoken": form[2]}, headers={"Referer": tiles}, timeout=10
     )
     address = re.search(r'content="0; url=([^"]+)"', leaving.text)
     assert address, leaving.text
-    callback = demo.sandbox().sign_in(unescape(address[1]))
+    callback = demo.sandbox().sign_in(unescape(address[1]), email)
     assert callback.startswith(f"{demo.url}/settings/integrations/microsoft/callback/?")
     return session.get(callback, timeout=10)
 
@@ -163,6 +165,15 @@ def test_a_person_gets_from_the_sign_in_to_meetings(demo: Demo) -> None:
     wait_until(
         lambda: 'class="meeting"' in session.get(f"{demo.url}/meetings/", timeout=10).text, 20, demo.command.said
     )
+
+
+def test_the_tile_for_personal_accounts_works_too(demo: Demo) -> None:
+    said = demo.command.said()
+    email = "ines.falk@outlook.example"
+    assert email in said
+    session = demo.signed_in()
+    assert f"{email} is connected." in connect(demo, session, "microsoft-personal", email).text
+    wait_for_meeting(demo, session, "Choir")
 
 
 def test_styles_are_served(demo: Demo) -> None:

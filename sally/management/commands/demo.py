@@ -92,6 +92,7 @@ class Command(BaseCommand):
         lines = ["", f"Sally is running:  {url}", f"Sign in:           {ADMIN}  {password}"]
         if outlook:
             lines += ["Microsoft is a stand-in on this machine: connect a calendar, choose Ines Falk, accept."]
+            lines += ["At the tile for personal accounts she is Ines F., ines.falk@outlook.example."]
             lines += [f"Change her calendar:  {outlook}  and watch Sally follow."]
         self._say("\n".join([*lines, "Ctrl-C stops everything.", ""]))
 
