@@ -17,7 +17,7 @@ from django.db.models import QuerySet
 from django_q.models import Task
 
 from calendars.models import Meeting
-from integrations.models import CalendarConnection, SignIn
+from integrations.models import CalendarConnection, SignIn, UnreachableServer
 from sally import health
 from sally.models import Condition, Heartbeat, Session
 
@@ -74,6 +74,10 @@ def _sign_ins(now: datetime) -> int:
     return _delete(SignIn.objects.filter(expires_at__lt=now - SIGN_INS_KEPT))
 
 
+def _unreachable_servers(now: datetime) -> int:
+    return _delete(UnreachableServer.objects.outdated(now))
+
+
 def _sessions(now: datetime) -> int:
     """Those of nobody by their own end; a person's as soon as nobody is let in by it."""
     over = Session.objects.filter(user=None, expire_date__lt=now)
@@ -115,6 +119,7 @@ PARTS: dict[str, Callable[[datetime], int]] = {
     "failed tasks": _failed_tasks,
     "finished tasks": _finished_tasks,
     "sign-ins": _sign_ins,
+    "unreachable servers": _unreachable_servers,
     "sessions": _sessions,
     "access attempts": _access_attempts,
     "health records": _health,

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from integrations.models import CalendarConnection, OperatorTrouble
+from integrations.models import CalendarConnection, OperatorTrouble, UnreachableServer
 from sally.admin import ForOrganization
 from sally.models import User
 
@@ -109,3 +109,26 @@ class OperatorTroubleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # gener
 
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return isinstance(request.user, User) and request.user.is_superuser
+
+
+@admin.register(UnreachableServer)
+class UnreachableServerAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic to the type checker only
+    """For superusers to read: the true cause tells of networks, and the remedy is a line of this installation's."""
+
+    list_display = ["host", "cause", "remedy", "since", "seen_at", "times"]
+    fields = readonly_fields = ("host", "cause", "remedy", "since", "seen_at", "times")
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return isinstance(request.user, User) and request.user.is_active and request.user.is_superuser
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False

@@ -6,72 +6,16 @@ number only refines, for Microsoft documents that numbers and texts may change (
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Union
+from collections.abc import Mapping
 
 from django.utils.translation import gettext_lazy as _
 
 from integrations import errors
 from integrations.errors import ProviderError
-
-if TYPE_CHECKING:
-    from django.utils.functional import _StrPromise
-
-# Text for people: translated when it is shown.
-Words = Union[str, "_StrPromise"]
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What happened and what to do. ``reconnect``: signing in again helps; ``tile``: another door is the right one.
-
-    ``field``: what of a form it is about, "" for none of it alone.
-    """
-
-    text: Words
-    code: str
-    reconnect: bool = False
-    tile: str = ""
-    field: str = ""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table.
-
-    ``text`` is for a connection that exists, ``sign_in`` for a sign-in that ended with it, ``operator`` for those who
-    run Sally; where they are empty, those of the class count. An answer of Entra's belongs to the first row that names
-    its ``error`` (or names none) and either its number or its suberror (or neither). The code is the number where the
-    row names it, else the row's own. ``at`` is the key of the door that the row is for, "" for all that have no row of
-    their own for that code. ``own_fault``: surely of Sally's registration or settings, and nothing that a
-    person's own parameters can cause. ``at_sign_in``: only sign-ins meet it, so that renewed tokens prove nothing.
-    """
-
-    kind: type[ProviderError]
-    text: Words = ""
-    sign_in: Words = ""
-    code: str = ""
-    tile: str = ""
-    at: str = ""
-    field: str = ""
-    errors: Collection[str] = ()
-    suberrors: Collection[str] = ()
-    numbers: Collection[int] = ()
-    operator: Words = ""
-    own_fault: bool = False
-    at_sign_in: bool = False
-    reconnect: bool | None = None
-
-    def concerns(self, error: str, suberror: str, number: int) -> bool:
-        if self.kind is errors.OnlyHere:
-            return False
-        if self.errors and error not in self.errors:
-            return False
-        if self.numbers or self.suberrors:
-            return number in self.numbers or suberror in self.suberrors
-        return bool(self.errors)
-
+from integrations.exchange_rows import EXCHANGE_ROWS, PREFIX, UNKNOWN
+from integrations.rows import Problem as Problem
+from integrations.rows import Row as Row
+from integrations.rows import Words as Words
 
 _GRANT = ("invalid_grant", "interaction_required", "login_required", "consent_required")
 # Of an account of the other kind: which kind, only the door tells that the number came through.
@@ -322,6 +266,11 @@ ROWS = (
         _("Sally's stored access to this calendar cannot be opened any more. Sign in again; your meetings are kept."),
         code="KEYS",
     ),
+    Row(
+        errors.ReconnectNeeded,
+        _("Sally has no stored access to this calendar any more. Connect it again; your meetings are kept."),
+        code="SECRET",
+    ),
     # -- what Graph and the database say; recognised where they are read -------------------------------------------
     Row(
         errors.UnexpectedAnswer,
@@ -428,7 +377,7 @@ ROWS = (
 
 _BY_CODE: Mapping[tuple[type[ProviderError], str, str], Row] = {
     **{(row.kind, f"AADSTS{number}", row.at): row for row in reversed(ROWS) for number in row.numbers},
-    **{(row.kind, row.code, row.at): row for row in reversed(ROWS) if row.code},
+    **{(row.kind, row.code, row.at): row for row in reversed((*ROWS, *EXCHANGE_ROWS)) if row.code},
 }
 _BY_KIND: Mapping[type[ProviderError], Row] = {
     row.kind: row for row in ROWS if not (row.code or row.errors or row.numbers)
@@ -464,7 +413,7 @@ def of_connection(kind: str, code: str, at: str = "") -> Problem:
     row = _row(found, code, at)
     text = row.text or next(_BY_KIND[one].text for one in found.__mro__ if one in _BY_KIND and _BY_KIND[one].text)
     reconnect = issubclass(found, errors.ReconnectNeeded) if row.reconnect is None else row.reconnect
-    return Problem(text, code, reconnect, row.tile)
+    return Problem(text, code, reconnect, row.tile, row.field)
 
 
 def of_sign_in(error: ProviderError, at: str = "") -> Problem:
@@ -475,6 +424,12 @@ def of_sign_in(error: ProviderError, at: str = "") -> Problem:
         _BY_KIND[one].sign_in for one in kind.__mro__ if one in _BY_KIND and _BY_KIND[one].sign_in
     )
     return Problem(text, error.code, tile=row.tile, field=row.field)
+
+
+def of_form(error: ProviderError) -> Problem:
+    """The words for what came of a password that somebody typed; those of the classes speak of Microsoft's page."""
+    row = _row(type(error), error.code)
+    return Problem((row if row.sign_in else UNKNOWN).sign_in, error.code, tile=row.tile, field=row.field)
 
 
 def for_operator(code: str) -> Words:
@@ -496,7 +451,8 @@ def may_be_only_here(code: str) -> bool:
 
 
 def _row(kind: type[ProviderError], code: str, at: str = "") -> Row:
-    return _BY_CODE.get((kind, code, at)) or _BY_CODE.get((kind, code, "")) or Row(kind)
+    unknown = UNKNOWN if code.startswith(PREFIX) else Row(kind)
+    return _BY_CODE.get((kind, code, at)) or _BY_CODE.get((kind, code, "")) or unknown
 
 
 def _plain(error: str) -> str:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from integrations import views
+from integrations import exchange_page, views
 
 urlpatterns = [
     path("", views.index, name="integrations"),
@@ -10,6 +10,7 @@ urlpatterns = [
     path("connect/<slug:key>/", views.connect, name="connect"),
     path("sign-in/<uuid:pk>/", views.leaving, name="leaving"),
     path("sign-in/<uuid:pk>/other-account/", views.other_account, name="other-account"),
+    path("exchange/", exchange_page.exchange, name="exchange"),
     path("microsoft/callback/", views.callback, name="microsoft-callback"),
     path("<uuid:pk>/", views.card, name="connection"),
     path("<uuid:pk>/sync/", views.sync_now, name="sync-now"),

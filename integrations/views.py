@@ -11,12 +11,11 @@ from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from integrations import hints, problems
+from integrations import hints, problems, saying
 from integrations.errors import ProviderError, ReconnectNeeded, WrongDoor
 from integrations.models import CalendarConnection, OperatorTrouble, OtherAccount, SignIn, SyncOption
 from integrations.models.sign_ins import CONNECTED
@@ -230,13 +229,10 @@ def _say(request: HttpRequest, error: ProviderError, key: str, connection: Calen
     """What ended a sign-in at this door; where another one is right, with a way there and the account filled in."""
     problem = problems.of_sign_in(error, key)
     logger.warning("sign-in of user %s: %s: %s", request.user.pk, type(error).__name__, error)
-    text = format_html('{} <span class="code">{}</span>', problem.text, problem.code)
     if problem.tile:
         account = error.account if isinstance(error, WrongDoor) else ""
         hints.remember(request, problem.tile, account or (connection.account_email if connection else ""))
-        to_tile = f"{reverse('add-calendar')}#tile-{problem.tile}"
-        text = format_html('{} <a href="{}">{}</a>', text, to_tile, _("To the right tile"))
-    messages.error(request, text)
+    messages.error(request, saying.said(problem))
 
 
 def _uuid(text: str) -> uuid.UUID:

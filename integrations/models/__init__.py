@@ -1,4 +1,4 @@
-"""Connections to calendars, their secrets, sign-ins under way, and what the operator has to mend."""
+"""Connections to calendars, their secrets, sign-ins and trials under way, and what the operator has to mend."""
 
 from collections.abc import Sequence
 
@@ -12,6 +12,8 @@ from integrations.models.sealed import ConnectionSecret as ConnectionSecret
 from integrations.models.sealed import LeaseLost as LeaseLost
 from integrations.models.sign_ins import OtherAccount as OtherAccount
 from integrations.models.sign_ins import SignIn as SignIn
+from integrations.models.trials import PasswordTrial as PasswordTrial
 from integrations.models.troubles import OperatorTrouble as OperatorTrouble
+from integrations.models.unreachable import UnreachableServer as UnreachableServer
 
 SEALED: Sequence[tuple[type[models.Model], str]] = ((ConnectionSecret, "payload"), (SignIn, "flow"))

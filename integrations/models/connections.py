@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import models, transaction
@@ -22,8 +23,10 @@ from integrations import errors, problems, signals
 from integrations.errors import (
     CursorExpired,
     InternalError,
+    NotReached,
     OnlyHere,
     OperatorProblem,
+    PasswordRefused,
     ProviderError,
     RateLimited,
     ReconnectNeeded,
@@ -32,6 +35,7 @@ from integrations.errors import (
 from integrations.models.querysets import LEASE, MOST_ATTEMPTS, ConnectionQuerySet
 from integrations.models.sealed import ConnectionSecret, LeaseLost
 from integrations.models.troubles import OperatorTrouble
+from integrations.models.unreachable import UnreachableServer
 from integrations.providers import PROVIDERS, Provider
 from sally.models import User
 
@@ -149,6 +153,11 @@ class CalendarConnection(models.Model):
     @property
     def door(self) -> Provider:
         return PROVIDERS[self.provider]
+
+    @property
+    def host(self) -> str:
+        """Of the organization's own server; "" where there is none."""
+        return urlsplit(self.server.get("url", "")).hostname or ""
 
     @property
     def can_sync(self) -> bool:
@@ -349,6 +358,8 @@ class CalendarConnection(models.Model):
             "last_error_kind": "",
         }
         self._record(token, **health | changes)
+        if self.last_error_kind == NotReached.__name__:
+            UnreachableServer.objects.reached(self.host)
 
     def record_emptied(self, token: uuid.UUID, now: datetime, look_again: datetime) -> None:
         """The calendar looks empty all of a sudden: believe nothing yet, look again."""
@@ -358,9 +369,28 @@ class CalendarConnection(models.Model):
         """Let the error's class decide the state and the next try. Raises ``LeaseLost``."""
         if isinstance(error, OperatorProblem) and self._is_alone_with(error, now):
             error = OnlyHere(error.detail, code=error.code)
-        self._record(token, **self._failure(error, now))
+        try:
+            self._record(token, **self._failure(error, now))
+        except LeaseLost:
+            if isinstance(error, PasswordRefused):
+                self._keep_refusal(error, now)
+            raise
         if isinstance(error, OperatorProblem):
             OperatorTrouble.objects.notice(error, now)
+        if isinstance(error, NotReached):
+            UnreachableServer.objects.notice(error, now)
+
+    def _keep_refusal(self, error: PasswordRefused, now: datetime) -> None:
+        """A refused password counts without a lease too: whoever has it now would send that password once more.
+
+        Unless it was replaced meanwhile. What is paused stays so; its resuming then leads to the owner.
+        """
+        changes = self._failure(error, now)
+        generation = self.secret.generation
+        same = CalendarConnection.objects.filter(pk=self.pk, secret__generation=generation)
+        if not same.filter(status__in=self.AT_WORK).update(lease_token=None, lease_until=None, **changes):
+            del changes["status"]
+            same.filter(status=self.Status.PAUSED).update(**changes)
 
     def _is_alone_with(self, error: OperatorProblem, now: datetime) -> bool:
         """Whether others work while this one has failed for long: its organization removed Sally, its key is lost."""

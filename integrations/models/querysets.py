@@ -90,6 +90,19 @@ class ConnectionQuerySet(models.QuerySet["CalendarConnection"]):
                 self.filter(pk=connection.pk).update(last_error="", last_error_kind="", claims="")
         return connection
 
+    def mend(self, connection: CalendarConnection, account: SignedIn) -> CalendarConnection:
+        """Heal this very row with the same mailbox, which may have moved to another server.
+
+        Heals the other row instead where that one has the mailbox on the new server already.
+        """
+        with transaction.atomic():
+            own = self.filter(pk=connection.pk)
+            own.update(lease_token=None, lease_until=None)  # a lock on it
+            taken = self.filter(owner=connection.owner, provider=connection.provider, account_id=account.account_id)
+            if not taken.exists():
+                own.update(account_id=account.account_id, cursor="")  # the other server knows no cursor of this one's
+            return self.connect(connection.owner, connection.provider, account)
+
     def needing_attention(self) -> ConnectionQuerySet:
         return self.filter(status=self.model.Status.NEEDS_ATTENTION)
 
