@@ -15,7 +15,7 @@ from django.utils import timezone
 from django_q.models import Failure, OrmQ, Schedule
 
 from calendars.models import Meeting
-from integrations.models import CalendarConnection, OperatorTrouble
+from integrations.models import CalendarConnection, OperatorTrouble, UnreachableServer
 from sally import urls
 from sally.models import Organization, User
 from tests.conftest import make_user
@@ -276,6 +276,9 @@ class TestAdmin:
             Schedule: lambda: Schedule.objects.create(name="s", func="somebody.elses"),
             Failure: lambda: Failure.objects.create(
                 id="1", name="a failure", func="f", started=now, stopped=now, success=False
+            ),
+            UnreachableServer: lambda: UnreachableServer.objects.create(
+                host="a.server.example", cause="a cause", since=now, seen_at=now
             ),
             OrmQ: lambda: OrmQ.objects.create(key="sally", payload="", lock=now),
         }
