@@ -64,13 +64,12 @@ def _form(request: HttpRequest, user: User, connection: CalendarConnection | Non
         return _show(request, form, connection)
     typed = form.typed
     try:
-        account = PasswordTrial.objects.attempt(
-            user, typed.address.url, typed.username, typed.password, lambda: EXCHANGE.look(typed)
-        )
+        account = PasswordTrial.objects.attempt(user, typed, EXCHANGE.look)
     except NotTried as refusal:
         return _not_tried(request, form, connection, refusal)
     except ProviderError as error:
-        logger.warning("sign-in of user %s at an Exchange server: %s: %s", user.pk, type(error).__name__, error)
+        # In brackets: what stands behind "password…:" is masked.
+        logger.warning("sign-in of user %s at an Exchange server: %s (%s)", user.pk, type(error).__name__, error)
         if isinstance(error, NotReached):
             UnreachableServer.objects.notice(error, timezone.now())
         form.refuse(problems.of_form(error))

@@ -136,8 +136,8 @@ EXCHANGE_ROWS = (
         ),
         _(
             "The server's certificate is not trusted: it has expired, is for another name, or comes from an authority "
-            "that Sally does not know. No password was sent, and nothing was connected; ask your IT department, or "
-            "Sally's administrator (CA_BUNDLE)."
+            "that Sally does not know. No password was sent. Nothing was connected; ask your IT department, or Sally's "
+            "administrator (CA_BUNDLE)."
         ),
         code="TLS-1",
         field="server",
@@ -149,7 +149,7 @@ EXCHANGE_ROWS = (
             "department if it stays so. Your meetings are kept; Sally tries again."
         ),
         _(
-            "There is no secure connection to this server. No password was sent, and nothing was connected; check the "
+            "There is no secure connection to this server. No password was sent. Nothing was connected; check the "
             "address, or ask your IT department."
         ),
         code="TLS-2",

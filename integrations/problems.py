@@ -12,7 +12,8 @@ from django.utils.translation import gettext_lazy as _
 
 from integrations import errors
 from integrations.errors import ProviderError
-from integrations.exchange_rows import EXCHANGE_ROWS, PREFIX, UNKNOWN
+from integrations.exchange_rows import EXCHANGE_ROWS as EXCHANGE_ROWS
+from integrations.exchange_rows import PREFIX, UNKNOWN
 from integrations.rows import Problem as Problem
 from integrations.rows import Row as Row
 from integrations.rows import Words as Words

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from django.contrib.auth.hashers import check_password, make_password
 from django.db import IntegrityError, models, transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
-from django.views.decorators.debug import sensitive_variables
 
 from integrations.errors import PasswordRefused
 from sally.models import User
+
+if TYPE_CHECKING:
+    from integrations.providers.exchange import Typed
 
 # Longer than a server is waited for: a trial that has not ended by then died.
 TRIAL_LASTS = timedelta(seconds=90)
@@ -54,24 +56,24 @@ class TooManyTrials(NotYet):
 
 
 class TrialQuerySet(models.QuerySet["PasswordTrial"]):
-    @sensitive_variables("password")
     def attempt(
         self,
         user: User,
-        server: str,
-        username: str,
-        password: str,
-        look: Callable[[], Found],
+        typed: Typed,
+        look: Callable[[Typed], Found],
         clock: Callable[[], datetime] = timezone.now,
     ) -> Found:
-        """What ``look`` finds, which sends the password once. Raises ``NotTried``, and whatever ``look`` raises."""
-        trial = self.claim(user, server, username, clock())
+        """What ``look`` finds, which sends the password once. Raises ``NotTried``, and whatever ``look`` raises.
+
+        The password is handed on inside ``typed``, which does not show it: reports of bugs print arguments.
+        """
+        trial = self.claim(user, typed.address.url, typed.username, clock())
         try:
-            trial.ask_whether_refused(password)
-            return look()
+            trial.ask_whether_refused(typed)
+            return look(typed)
         except PasswordRefused as error:
             if error.code == PasswordRefused.code:
-                trial.refused_password = make_password(_peppered(password))
+                trial.refused_password = make_password(_peppered(typed))
             raise
         finally:
             trial.end(clock())
@@ -117,15 +119,14 @@ class PasswordTrial(models.Model):
     def __str__(self) -> str:
         return f"trial {self.pk}"
 
-    @sensitive_variables("password")
-    def ask_whether_refused(self, password: str) -> None:
+    def ask_whether_refused(self, typed: Typed) -> None:
         """Raises ``RefusedLately``; this trial then counts for nothing. Any other password wipes the refused one out.
 
         Asked while this trial runs, and so no other: what is refused meanwhile cannot be missed.
         """
         others = PasswordTrial.objects.filter(user=self.user_id, account=self.account).exclude(refused_password="")
         for one in others.filter(ended_at__gt=self.started_at - REFUSED_FOR):
-            if one.ended_at and check_password(_peppered(password), one.refused_password):
+            if one.ended_at and check_password(_peppered(typed), one.refused_password):
                 PasswordTrial.objects.filter(pk=self.pk).delete()
                 raise RefusedLately(one.ended_at + REFUSED_FOR)
         others.update(refused_password="")
@@ -140,7 +141,6 @@ def _fingerprint(server: str, username: str) -> str:
     return salted_hmac("integrations.trials.account", account, algorithm="sha256").hexdigest()
 
 
-@sensitive_variables("password")
-def _peppered(password: str) -> str:
+def _peppered(typed: Typed) -> str:
     """So that whoever gets hold of the database, but not of ``SECRET_KEY``, cannot even guess."""
-    return salted_hmac("integrations.trials.password", password, algorithm="sha256").hexdigest()
+    return salted_hmac("integrations.trials.password", typed.password, algorithm="sha256").hexdigest()

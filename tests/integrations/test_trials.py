@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,6 +14,8 @@ from integrations import upkeep
 from integrations.errors import NotReached, PasswordRefused, ProviderError
 from integrations.models import PasswordTrial
 from integrations.models.trials import AlreadyTrying, NotTried, RefusedLately, TooManyTrials
+from integrations.providers.exchange import Typed
+from integrations.server_address import ServerAddress
 from sally.models import User
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -30,14 +31,15 @@ class Server:
         self.right, self.refusal = right, refusal or PasswordRefused()
         self.logins: list[str] = []
 
-    def look(self, password: str) -> Callable[[], str]:
-        def login() -> str:
-            self.logins.append(password)
-            if password != self.right:
-                raise self.refusal
-            return "a calendar"
+    def look(self, typed: Typed) -> str:
+        self.logins.append(typed.password)
+        if typed.password != self.right:
+            raise self.refusal
+        return "a calendar"
 
-        return login
+
+def typed(password: str, username: str = "QUAY\\ines", host: str = "mail.quay.example") -> Typed:
+    return Typed(ServerAddress(host), username, password)
 
 
 def trial(
@@ -46,12 +48,11 @@ def trial(
     password: str,
     now: datetime = NOW,
     username: str = "QUAY\\ines",
-    url: str = SERVER,
+    host: str = "mail.quay.example",
 ) -> str:
     """What came of it: what was found, or the class of what was raised."""
-    look = server.look(password)
     try:
-        return PasswordTrial.objects.attempt(user, url, username, password, look, clock=lambda: now)
+        return PasswordTrial.objects.attempt(user, typed(password, username, host), server.look, clock=lambda: now)
     except (NotTried, ProviderError) as exc:
         return type(exc).__name__
 
@@ -73,9 +74,7 @@ class TestTheSamePassword:
     def test_the_person_is_told_until_when(self, alice: User, server: Server) -> None:
         trial(server, alice, WRONG)
         with pytest.raises(RefusedLately) as refused:
-            PasswordTrial.objects.attempt(
-                alice, SERVER, "QUAY\\ines", WRONG, server.look(WRONG), clock=lambda: NOW + 3 * MINUTE
-            )
+            PasswordTrial.objects.attempt(alice, typed(WRONG), server.look, clock=lambda: NOW + 3 * MINUTE)
         assert refused.value.until == NOW + 10 * MINUTE
 
     @pytest.mark.parametrize("username", ["quay\\INES", " QUAY\\ines ", "QUAY\\ines"])
@@ -94,7 +93,7 @@ class TestTheSamePassword:
     ) -> None:
         trial(server, alice, WRONG)
         assert trial(server, alice, WRONG, username="QUAY\\tomas") == "PasswordRefused"
-        assert trial(server, alice, WRONG, url="https://other.example/EWS/Exchange.asmx") == "PasswordRefused"
+        assert trial(server, alice, WRONG, host="other.example") == "PasswordRefused"
         assert trial(server, bob, WRONG) == "PasswordRefused"
 
     def test_may_be_tried_again_where_the_account_was_locked_or_the_password_expired(self, alice: User) -> None:
@@ -166,11 +165,11 @@ class TestTwoAtOnce:
 
     @pytest.mark.parametrize("bug", [RuntimeError, KeyboardInterrupt])
     def test_one_that_failed_by_a_bug_is_over(self, alice: User, server: Server, bug: type[BaseException]) -> None:
-        def broken() -> str:
+        def broken(_typed: Typed) -> str:
             raise bug
 
         with pytest.raises(bug):
-            PasswordTrial.objects.attempt(alice, SERVER, "QUAY\\ines", "x", broken, clock=lambda: NOW)
+            PasswordTrial.objects.attempt(alice, typed("x"), broken, clock=lambda: NOW)
         assert trial(server, alice, "right") == "a calendar"
 
     @pytest.mark.django_db(transaction=True)
@@ -178,15 +177,15 @@ class TestTwoAtOnce:
         server, outcomes = Server(), []
         barrier, done = threading.Barrier(6), threading.Semaphore(0)
 
-        def look() -> str:
+        def look(typed: Typed) -> str:
             for _ in range(5):  # all the others have had their answer
                 assert done.acquire(timeout=30)
-            return server.look(WRONG)()
+            return server.look(typed)
 
         def click() -> None:
             barrier.wait()
             try:
-                PasswordTrial.objects.attempt(alice, SERVER, "QUAY\\ines", WRONG, look)
+                PasswordTrial.objects.attempt(alice, typed(WRONG), look)
             except (AlreadyTrying, PasswordRefused) as exc:
                 outcomes.append(type(exc).__name__)
                 done.release()
@@ -234,5 +233,5 @@ class TestTooMany:
     def test_also_where_no_server_was_reached(self, alice: User) -> None:
         """Else it would find out what answers in a network."""
         server = Server(refusal=NotReached())
-        outcomes = [trial(server, alice, "x", url=f"https://10.1.2.{number}/") for number in range(11)]
+        outcomes = [trial(server, alice, "x", host=f"10.1.2.{number}") for number in range(11)]
         assert outcomes == ["NotReached"] * 10 + ["TooManyTrials"]
