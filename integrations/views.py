@@ -19,7 +19,7 @@ from integrations import hints, problems, saying
 from integrations.errors import ProviderError, ReconnectNeeded, WrongDoor
 from integrations.models import CalendarConnection, OperatorTrouble, OtherAccount, SignIn, SyncOption
 from integrations.models.sign_ins import CONNECTED
-from integrations.providers import BY_SIGN_IN, COMING, PROVIDERS
+from integrations.providers import BY_SIGN_IN, PROVIDERS
 from sally.access import for_person
 from sally.models import User
 
@@ -67,7 +67,6 @@ def add(request: HttpRequest, user: User) -> HttpResponse:
     context = {
         "hint": hints.current(request),
         "providers": PROVIDERS.values(),
-        "coming": COMING,
         "troubled": OperatorTrouble.objects.everybodys().exists(),
     }
     return render(request, "integrations/add.html", context)

@@ -6,18 +6,16 @@ A new provider is one file here, one line in ``PROVIDERS`` and one subclass of t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from django.core.exceptions import ObjectDoesNotExist
-from django.utils.translation import gettext_lazy as _
 
 from integrations.accounts import SignedIn
 from integrations.errors import OperatorProblem, ReconnectNeeded
 from integrations.events import CalendarClient
 from integrations.fields import SealBroken
 from integrations.problems import Words
-from integrations.providers import microsoft
+from integrations.providers import exchange, microsoft
 
 if TYPE_CHECKING:
     from integrations.models import CalendarConnection
@@ -53,27 +51,8 @@ class SignInProvider(Provider, Protocol):
     def finish(self, flow: Mapping[str, Any], answer: Mapping[str, str]) -> SignedIn: ...
 
 
-@dataclass(frozen=True)
-class ComingTile:
-    """A door that the next version opens: shown, not clickable."""
-
-    key: str
-    name: Words
-    hint: Words
-    logo: str
-
-
 BY_SIGN_IN: dict[str, SignInProvider] = {one.key: one for one in (microsoft.WORK, microsoft.PERSONAL)}
-PROVIDERS: dict[str, Provider] = {**BY_SIGN_IN}
-
-COMING = (
-    ComingTile(
-        "exchange",
-        _("Outlook Calendar (Exchange On-Premise)"),
-        _("Your organization's own Exchange server"),
-        "integrations/_server_logo.html",
-    ),
-)
+PROVIDERS: dict[str, Provider] = {**BY_SIGN_IN, exchange.EXCHANGE.key: exchange.EXCHANGE}
 
 
 def open_calendar(connection: CalendarConnection, before_each: Callable[[], None] = lambda: None) -> CalendarClient:

@@ -47,10 +47,10 @@ class TestAddCalendar:
         ):
             assert page.count(name) == 1
 
-    def test_one_is_coming_and_not_clickable(self, as_alice: Client) -> None:
+    def test_two_lead_to_microsoft_and_one_to_a_form(self, as_alice: Client) -> None:
         page = as_alice.get(f"{BASE}add/").content.decode()
-        assert page.count("coming with the next version") == 1
         assert page.count('action="/settings/integrations/connect/') == 2
+        assert page.count('href="/settings/integrations/exchange/"') == 1
 
     def test_the_need_for_an_admins_approval_is_said_beforehand(self, as_alice: Client) -> None:
         assert "The first account of an organization needs an admin&#x27;s approval" in as_alice.get(

@@ -21,7 +21,7 @@ ASKED = ews.get_folder(ews.ROOT)
 LogOn = Callable[..., Answer]
 
 
-class Misbound(HttpNtlmAuth):  # type: ignore[misc]
+class Misbound(HttpNtlmAuth):
     """Bound to another TLS connection, as somebody in the middle would be."""
 
     def _get_server_cert(self, response: requests.Response) -> bytes:
@@ -137,7 +137,7 @@ def test_one_connection_carries_many_requests(exchange: Mailbox) -> None:
     ports = set()
     for _ in range(3):
         answer = exchange.post(ASKED, stream=True)
-        ports.add(answer.response.raw.connection.sock.getsockname())
+        ports.add(answer.response.raw.connection.sock.getsockname())  # type: ignore[union-attr]
         assert answer.response.content
 
     assert len(ports) == 1

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from integrations.events import Kind, RemoteEvent, Response, ShowAs
 from integrations.providers.exchange import reading
-from tests.integrations.exchange.items import item
+from tests.integrations.ews.items import item
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

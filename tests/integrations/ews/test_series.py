@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from integrations.providers.exchange import series
-from tests.integrations.exchange.items import item
+from tests.integrations.ews.items import item
 
 BERLIN = ZoneInfo("Europe/Berlin")
 FAR = datetime(2040, 1, 1, tzinfo=UTC)

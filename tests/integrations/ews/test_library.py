@@ -26,7 +26,7 @@ from exchangelib.version import EXCHANGE_2016, Version
 from integrations.errors import PasswordRefused
 from integrations.outbound import PinnedAdapter
 from integrations.providers.exchange import library
-from tests.integrations.exchange.items import item
+from tests.integrations.ews.items import item
 
 URL = "https://mail.example.com/EWS/Exchange.asmx"
 

@@ -11,8 +11,8 @@ from integrations.accounts import SignedIn
 from integrations.errors import PasswordRefused, ProviderError, ReconnectNeeded, Unavailable
 from integrations.providers.exchange import EXCHANGE
 from integrations.providers.exchange.connecting import open_client
-from tests.conftest import INES
-from tests.integrations.exchange.test_client import BERLIN, operations, typed
+from tests.conftest import INES, TOMAS
+from tests.integrations.ews.test_client import BERLIN, operations, typed
 from tests.sandbox_process import Sandbox
 
 
@@ -221,7 +221,8 @@ def test_a_server_that_does_not_know_whose_mailbox_it_is_takes_the_user_name(
 ) -> None:
     nothing = requests.RequestException()
     monkeypatch.setattr("integrations.providers.exchange.operations.library.ConvertId.send", _raise(nothing))
-    assert look(microsoft, username="QUAY\\ines").email == INES  # by its address book
+    assert look(microsoft, username="QUAY\\tomas").email == TOMAS  # by its address book
+    assert look(microsoft, username="QUAY\\ines").email == "QUAY\\ines"  # which has two of that name
     monkeypatch.setattr("integrations.providers.exchange.operations.library.ResolveNames.send", _raise(nothing))
     assert look(microsoft, username=INES).email == INES
     account = look(microsoft, username="QUAY\\ines")
