@@ -58,9 +58,9 @@ class Unreachable(OutboundError):
 class PinnedAdapter(HTTPAdapter):
     """Sends over https only, directly, and verified. Raises ``Blocked``, ``Unreachable`` or what requests raises."""
 
-    def __init__(self, patience: Patience = IN_THE_BACKGROUND) -> None:
+    def __init__(self, patience: Patience = IN_THE_BACKGROUND, **options: Any) -> None:
         self.patience = patience
-        super().__init__()
+        super().__init__(**options)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
@@ -94,7 +94,6 @@ class PinnedSession(Session):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.adapters.clear()
         for scheme in ("https://", "http://"):
             self.mount(scheme, PinnedAdapter(self.patience))
 
@@ -123,10 +122,9 @@ class _Connection(HTTPSConnection):
         limit = self.timeout if isinstance(self.timeout, int | float) else IN_THE_BACKGROUND.connect
         self._deadline = time.monotonic() + limit
         super().connect()
-        self.sock.settimeout(limit)
 
     def _new_conn(self) -> socket.socket:
-        host, port = self._dns_host.strip("[]"), int(self.port or _PORT)
+        host, port = self._dns_host, int(self.port or _PORT)
         check_port(host, port)
         targets = _resolve(host, port)
         check_addresses(host, port, [address for address, _ in targets])
@@ -189,7 +187,7 @@ def _leads(host: str, address: Address) -> str:
 
 
 def _is_sandbox(host: str, port: int) -> bool:
-    return bool(settings.EXCHANGE_SANDBOX) and f"{host}:{port}".lower() == settings.EXCHANGE_SANDBOX.lower()
+    return f"{host}:{port}" == settings.EXCHANGE_SANDBOX
 
 
 def _resolve(host: str, port: int) -> list[tuple[Address, _Target]]:

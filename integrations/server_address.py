@@ -81,7 +81,7 @@ def read_address(text: str, sandbox: str = "") -> ServerAddress:
     """The server that a person means; whatever path they add, Exchange answers at one. Raises ``AddressRefused``.
 
     Accepts a host, host and port, either with a path, and the whole https address. ``sandbox`` is the one
-    ``host:port`` that may be the machine itself and have another port than 443.
+    ``host:port``, in lower case, that may be the machine itself and have another port than 443.
     """
     text = text.strip(_AROUND)
     if not text:
@@ -92,7 +92,7 @@ def read_address(text: str, sandbox: str = "") -> ServerAddress:
         raise AddressRefused(Reason.NOT_A_HOST)
     host, port = _split_port(_authority(text))
     host = _read_host(host)
-    if sandbox and f"{host}:{port}" == sandbox.lower():
+    if f"{host}:{port}" == sandbox:
         return ServerAddress(host, port)
     if port != _PORT:
         raise AddressRefused(Reason.PORT)
@@ -133,7 +133,9 @@ def _split_port(authority: str) -> tuple[str, int]:
         host, colon, port = authority.partition(":")
     if not colon:
         return host, _PORT
-    if not re.fullmatch(r"[1-9][0-9]{0,4}", port) or int(port) > 65535:
+    if ":" in port:  # an IPv6 address without its brackets
+        raise AddressRefused(Reason.NOT_A_HOST)
+    if not re.fullmatch(r"[1-9][0-9]{0,4}", port):
         raise AddressRefused(Reason.PORT)
     return host, int(port)
 
@@ -142,7 +144,7 @@ def _read_host(text: str) -> str:
     if text.startswith("["):
         return _read_ipv6(text)
     # Only a plain dotted IPv4 address is one; what merely turns into one is a disguise.
-    if text.isascii() and _is_ipv4(text):
+    if _is_ipv4(text):
         return text
     host = _to_ascii(text).removesuffix(".")
     labels = host.split(".")
@@ -175,9 +177,7 @@ def _to_ascii(text: str) -> str:
     """UTS #46, as browsers do it: letters of other shapes and widths become plain, other scripts punycode."""
     if text.isascii() and "xn--" not in text.lower():
         return text.lower()
-    if len(text) > 253:
-        raise AddressRefused(Reason.NOT_A_HOST)
     try:
-        return idna.encode(text, uts46=True, std3_rules=True).decode("ascii")
+        return idna.encode(text, uts46=True).decode("ascii")
     except (idna.IDNAError, UnicodeError):
         raise AddressRefused(Reason.NOT_A_HOST) from None

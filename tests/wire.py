@@ -51,12 +51,14 @@ class Wire:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.attempts: list[tuple[str, int]] = []
+        self.without_delay: list[bool] = []
         self._places: dict[str, Callable[[socket.socket], None]] = {}
         self._real = socket.socket.connect
         wire = self
 
         def connect(sock: socket.socket, place: Any) -> None:
             wire.attempts.append((place[0], place[1]))
+            wire.without_delay.append(bool(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)))
             wire._connect(sock, place)
 
         def connect_ex(sock: socket.socket, place: Any) -> int:

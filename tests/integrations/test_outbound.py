@@ -8,7 +8,7 @@ from pytest_django import Settings
 
 from integrations.outbound import Blocked, Unreachable, cause_of
 from tests.tls_server import Authority, serving
-from tests.wire import HOST, OTHER_PUBLIC, PUBLIC, URL, Dns, Trap, Wire, ask
+from tests.wire import HOST, OTHER_PUBLIC, PUBLIC, URL, Dns, Trap, Wire, ask, failure
 
 LOOPBACK = [
     "127.0.0.1",
@@ -78,6 +78,8 @@ NEVER = [
     "::",
     "fe80::1",
     "fe80::1%eth0",
+    "fd12:3456::1%eth0",
+    "2606:2800::1%eth0",
     "ff02::1",
     "fd00:ec2::254",
     "::ffff:127.0.0.1",
@@ -120,6 +122,13 @@ def test_a_listed_network_is_connected_to(address: str, dns: Dns, wire: Wire, se
     dns.tell(HOST, [address])
     with pytest.raises(Unreachable):
         ask(URL)
+    assert wire.attempts == [(address, 443)]
+
+
+@pytest.mark.parametrize(("host", "address"), [("10.1.2.3", "10.1.2.3"), ("[fd12:3456::1]", "fd12:3456::1")])
+def test_a_listed_network_needs_no_names(host: str, address: str, wire: Wire, settings: Settings) -> None:
+    settings.EXCHANGE_ALLOWED_NETWORKS = [ip_network("10.1.2.0/24"), ip_network("fd12:3456::/48")]
+    assert isinstance(failure(f"https://{host}/"), Unreachable)
     assert wire.attempts == [(address, 443)]
 
 

@@ -46,6 +46,9 @@ def test_the_operator_can_tell_a_dead_server_from_an_unknown_name(
     silent = cause_of(failure(URL, Patience(connect=0.2, silence=1, answer=1)))
     assert silent == Cause("mail.company.example:443 does not answer (TimeoutError)")
 
+    dns.tell(HOST, [])
+    assert cause_of(failure(URL)) == Cause("mail.company.example has no address in the DNS")
+
     def unknown(*_: object) -> None:
         raise socket.gaierror(-2, "Name or service not known")
 

@@ -11,7 +11,7 @@ from integrations.http import Patience
 from integrations.outbound import Blocked, Cause, PinnedAdapter, PinnedSession, Unreachable, cause_of
 from tests import wire as wires
 from tests.tls_server import Answer, Authority, serving
-from tests.wire import HOST, OTHER_PUBLIC, PUBLIC, URL, Dns, Trap, Wire, ask
+from tests.wire import HOST, OTHER_PUBLIC, PUBLIC, URL, Dns, Trap, Wire, ask, failure
 
 
 def test_the_checked_address_is_connected_to_and_the_name_certified(dns: Dns, wire: Wire, authority: Authority) -> None:
@@ -78,6 +78,35 @@ def test_a_silent_address_leaves_time_for_the_next(dns: Dns, wire: Wire, authori
     with serving(authority.certify(HOST)) as server:
         wire.lead(PUBLIC, server.server_port)
         assert ask(URL, Patience(connect=1, silence=2, answer=2)).text == "hello"
+
+
+class ReadsLate(Answer):
+    def handle(self) -> None:
+        time.sleep(0.7)  # nobody has shaken hands yet
+        super().handle()
+
+    def do_POST(self) -> None:
+        time.sleep(0.6)
+        super().do_POST()
+
+
+def test_time_is_shared_by_connecting_and_shaking_hands_and_not_by_what_follows(
+    dns: Dns, wire: Wire, authority: Authority
+) -> None:
+    """With an address in reserve the first has half a second to answer, and then the rest of the one for TLS."""
+    dns.tell(HOST, [PUBLIC, OTHER_PUBLIC])
+    with serving(authority.certify(HOST), ReadsLate) as server:
+        wire.lead(PUBLIC, server.server_port)
+        with PinnedSession(patience=Patience(connect=1, silence=5, answer=5)) as session:
+            assert session.post(URL, data=b"x" * 20_000_000).text == "hello"
+    assert wire.attempts == [(PUBLIC, 443)]
+
+
+def test_small_requests_are_sent_at_once(dns: Dns, wire: Wire) -> None:
+    """Nagle's algorithm would keep the body waiting for the server's acknowledgement of the headers."""
+    dns.tell(HOST, [PUBLIC])
+    failure(URL)
+    assert wire.without_delay == [True]
 
 
 def test_all_addresses_together_have_the_time_of_one(dns: Dns, wire: Wire) -> None:

@@ -14,11 +14,12 @@ import pytest
 import requests
 import spnego
 import spnego.channel_bindings
+from exchangelib.protocol import BaseProtocol
 from pytest_django import Settings
 from requests_ntlm import HttpNtlmAuth
 
 from integrations.http import Patience
-from integrations.outbound import Cause, PinnedSession, cause_of, is_certificate_problem
+from integrations.outbound import Cause, PinnedAdapter, PinnedSession, cause_of, is_certificate_problem
 from sandbox.certificates import make_server_certificate
 from tests.tls_server import Answer, Authority, TlsServer, serving
 from tests.wire import failure, in_a_librarys_own_words
@@ -133,9 +134,9 @@ class Ntlm(Answer):
         scheme, _, token = self.headers.get("Authorization", "").partition(" ")
         if scheme != "NTLM":
             return self.answer(401, b"who?", WWW_Authenticate="NTLM")
-        self.context = self.context or spnego.server(
-            protocol="ntlm", options=spnego.NegotiateOptions.use_ntlm, channel_bindings=self.bindings
-        )
+        if self.context is None or self.context.complete:
+            options = spnego.NegotiateOptions.use_ntlm
+            self.context = spnego.server(protocol="ntlm", options=options, channel_bindings=self.bindings)
         try:
             reply = self.context.step(b64decode(token))
         except spnego.exceptions.SpnegoError:
@@ -168,6 +169,18 @@ def test_ntlm_is_bound_to_the_servers_certificate(ntlm: TlsServer, place: Place)
         assert session.post(url, data=b"<soap/>").text.lower() == "hello quay\\ines"
         assert len(ntlm.asked) == 3
     assert len(ntlm.names) == 1  # one connection for all three: NTLM knows the connection, not the request
+
+
+def test_ntlm_works_over_the_adapter_as_exchangelib_makes_it(
+    ntlm: TlsServer, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(BaseProtocol, "HTTP_ADAPTER_CLS", PinnedAdapter)
+    with PinnedSession() as session:
+        session.mount("https://", BaseProtocol.get_adapter())  # one connection, waited for
+        for _ in range(2):
+            session.auth = HttpNtlmAuth("QUAY\\ines", "a good password")
+            assert session.post(place.url(ntlm.server_port), data=b"<soap/>").status_code == 200
+    assert len(ntlm.names) == 1
 
 
 def test_a_server_that_insists_on_the_binding_refuses_ntlm_without(ntlm: TlsServer, place: Place) -> None:
