@@ -76,7 +76,7 @@ class PinnedAdapter(HTTPAdapter):
         except requests.RequestException as exc:
             failure = exc
         # urllib3 and requests wrap ours in exceptions of their own.
-        raise next((one for one in _chain(failure) if isinstance(one, OutboundError)), failure)
+        raise next((one for one in chain(failure) if isinstance(one, OutboundError)), failure)
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
         if not verify:
@@ -225,28 +225,28 @@ def _open(target: _Target, seconds: float, options: list[Any]) -> socket.socket:
 
 def cause_of(exc: BaseException) -> Cause:
     """What the operator should know, wherever in the chain of exceptions it is."""
-    chain = list(_chain(exc))
-    for one in chain:
+    found = list(chain(exc))
+    for one in found:
         if isinstance(one, OutboundError):
             return Cause(one.cause, one.network_line)
-    for one in chain:
+    for one in found:
         if isinstance(one, ssl.SSLCertVerificationError):
             return Cause(f"the server's certificate is not trusted: {one.verify_message}")
     if is_certificate_problem(exc):
         return Cause("the server's certificate is for another name")
-    if any(isinstance(one, ssl.SSLError) for one in chain):
+    if any(isinstance(one, ssl.SSLError) for one in found):
         return Cause("TLS could not be agreed on")
-    if any(isinstance(one, TimeoutError | requests.Timeout) for one in chain):
+    if any(isinstance(one, TimeoutError | requests.Timeout) for one in found):
         return Cause("the server did not answer in time")
     return Cause("the connection broke")
 
 
 def is_certificate_problem(exc: BaseException) -> bool:
     """Whether TLS failed for the certificate: unknown authority, expired, or for another name."""
-    return any(isinstance(one, ssl.SSLCertVerificationError | CertificateError) for one in _chain(exc))
+    return any(isinstance(one, ssl.SSLCertVerificationError | CertificateError) for one in chain(exc))
 
 
-def _chain(exc: BaseException) -> Iterator[BaseException]:
+def chain(exc: BaseException) -> Iterator[BaseException]:
     """The exception and all it came from; urllib3 and requests also hide one in ``args`` or ``reason``."""
     seen: set[int] = set()
     waiting: list[object] = [exc]

@@ -15,6 +15,7 @@ from typing import Any
 
 import requests
 from exchangelib.errors import EWSError
+from spnego.exceptions import SpnegoError
 
 from integrations import outbound
 from integrations.errors import (
@@ -118,7 +119,7 @@ def translated(host: str) -> Iterator[None]:
         raise _of_library(exc, host) from None
     except requests.RequestException as exc:
         raise of_transport(exc, host) from None
-    except PermissionError:
+    except (PermissionError, SpnegoError):
         raise Unavailable("EWS: the NTLM handshake breaks off", code="EWS-HANDSHAKE") from None
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as exc:
         # What requests_ntlm and exchangelib trip over where an answer is not what they take for granted.
@@ -126,10 +127,10 @@ def translated(host: str) -> Iterator[None]:
 
 
 def _of_library(exc: EWSError, host: str) -> ProviderError:
-    transport = next((one for one in outbound._chain(exc) if isinstance(one, requests.RequestException)), None)
+    transport = next((one for one in outbound.chain(exc) if isinstance(one, requests.RequestException)), None)
     if transport:
         return of_transport(transport, host)
-    if any(isinstance(one, KeyError) for one in outbound._chain(exc)):
+    if any(isinstance(one, KeyError) for one in outbound.chain(exc)):
         # exchangelib: an answer in the middle of NTLM's handshake without www-authenticate
         return Unavailable("EWS: the NTLM handshake breaks off", code="EWS-HANDSHAKE")
     name = type(exc).__name__
@@ -156,6 +157,6 @@ def of_transport(exc: requests.RequestException, host: str) -> ProviderError:
     cause = outbound.cause_of(exc)
     if outbound.is_certificate_problem(exc):
         return Unavailable(f"EWS: {cause.text}", code="TLS-1")
-    if any(isinstance(one, ssl.SSLError) for one in outbound._chain(exc)):
+    if any(isinstance(one, ssl.SSLError) for one in outbound.chain(exc)):
         return Unavailable(f"EWS: {cause.text}", code="TLS-2")
     return NotReached(cause.text, host=host, remedy=cause.line)

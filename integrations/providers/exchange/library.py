@@ -79,7 +79,7 @@ class Channel(BaseProtocol):  # type: ignore[misc]
     def create_session(self) -> PinnedSession:
         session = PinnedSession(self._before_each, self._patience)
         session.headers.update(HEADERS)
-        session.auth = _auth(self.auth_type, self.credentials)
+        session.auth = _auth(self.auth_type, self.credentials, self._before_each)
         session.session_id = session.usage_count = 0  # type: ignore[attr-defined]  # exchangelib counts on them
         return session
 
@@ -88,19 +88,29 @@ class Channel(BaseProtocol):  # type: ignore[misc]
 
 
 class _Ntlm(HttpNtlmAuth):
-    """Only where NTLM is offered; requests_ntlm would try it on a server that offers Negotiate alone."""
+    """Only where NTLM is offered; requests_ntlm would try it on a server that offers Negotiate alone.
+
+    Its handshake is two requests more, so ``before_each`` runs once more.
+    """
+
+    def __init__(self, name: str, password: str, before_each: Callable[[], None]) -> None:
+        super().__init__(name, password)
+        self._before_each = before_each
 
     def response_hook(self, r: requests.Response, **kwargs: Any) -> requests.Response:
         offered = "ntlm" in r.headers.get("WWW-Authenticate", "").lower()
-        return super().response_hook(r, **kwargs) if offered else r
+        if r.status_code != 401 or not offered:
+            return r
+        self._before_each()
+        return super().response_hook(r, **kwargs)
 
 
-def _auth(auth_type: str, credentials: Credentials) -> requests.auth.AuthBase:
+def _auth(auth_type: str, credentials: Credentials, before_each: Callable[[], None]) -> requests.auth.AuthBase:
     name, password = credentials.username, credentials.password
     if auth_type == BASIC:
         return requests.auth.HTTPBasicAuth(_encoded(name), _encoded(password))
     # Without a domain it is for the server to find, as in user@domain.
-    return _Ntlm(name if "\\" in name else f"\\{name}", password)
+    return _Ntlm(name if "\\" in name else f"\\{name}", password, before_each)
 
 
 def _encoded(text: str) -> bytes:
