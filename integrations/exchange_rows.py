@@ -66,6 +66,16 @@ EXCHANGE_ROWS = (
         field="password",
     ),
     Row(
+        errors.PasswordRefused,
+        _(
+            "Your Exchange server says that this account is disabled, so Sally has stopped. Ask your IT department, "
+            "then enter the password again; your meetings are kept."
+        ),
+        _("The server says that this account is disabled. Nothing was connected; ask your IT department."),
+        code="EWS-DISABLED",
+        field="username",
+    ),
+    Row(
         errors.WrongDoor,
         _("This mailbox is in Microsoft's cloud (Exchange Online). Connect it with the tile for Microsoft 365."),
         _(

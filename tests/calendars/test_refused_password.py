@@ -22,7 +22,7 @@ from integrations.models import CalendarConnection, LeaseLost, SyncOption
 from integrations.providers.exchange import EXCHANGE
 from sally.models import User
 from tests.conftest import make_user
-from tests.integrations.exchange import connected
+from tests.integrations.looking import connected
 from tests.memory import MemoryClient
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

@@ -20,6 +20,7 @@ CODES = [
     (errors.PasswordRefused, "PASSWORD", "password"),
     (errors.PasswordRefused, "LOCKED", "username"),
     (errors.PasswordRefused, "PW-EXPIRED", "password"),
+    (errors.PasswordRefused, "EWS-DISABLED", "username"),
     (errors.WrongDoor, "DOOR-3", "server"),
     (errors.NotReached, "NET-2", "server"),
     (errors.Unavailable, "TLS-1", "server"),

@@ -25,7 +25,7 @@ from integrations.providers.exchange import EXCHANGE
 from sally.models import Session, User
 from sally.reports import Reporter
 from sally.sessions import SessionStore
-from tests.integrations.exchange import ADDRESS, CODES, MAIL, PASSWORD, Look, connected, needing_attention, password_of
+from tests.integrations.looking import ADDRESS, CODES, MAIL, PASSWORD, Look, connected, needing_attention, password_of
 
 # In a name, for reports show the lines of code as well.
 CANARY = "secret-canary-7f3a9c"

@@ -6,7 +6,8 @@ import pytest
 from django.utils import translation
 
 from integrations import errors, problems
-from tests.integrations.exchange import CODES
+from integrations.providers.exchange import failures
+from tests.integrations.looking import CODES
 
 KINDS = sorted(errors.kinds().items())
 
@@ -47,7 +48,7 @@ def test_the_detail_is_never_shown() -> None:
 
 EXCHANGE = pytest.mark.parametrize(("kind", "code", "field"), CODES, ids=[code for _, code, _ in CODES])
 # Nothing but another password, account, version or door helps; all else is tried again.
-WAITS_FOR_THE_PERSON = {"PASSWORD", "LOCKED", "PW-EXPIRED", "EWS-VERSION", "EWS-MAILBOX", "EWS-DENIED"}
+WAITS_FOR_THE_PERSON = {"PASSWORD", "LOCKED", "PW-EXPIRED", "EWS-DISABLED", "EWS-VERSION", "EWS-MAILBOX", "EWS-DENIED"}
 # It is tried again, and the person may enter where the server is now.
 MAY_HAVE_MOVED = {"NET-2", "EWS-404", "EWS-REDIRECT"}
 
@@ -98,6 +99,11 @@ def test_whoever_typed_it_reads_that_nothing_was_connected_and_what_to_do(
 
 def test_every_line_of_the_table_is_among_them() -> None:
     assert {(row.kind, row.code) for row in problems.EXCHANGE_ROWS} <= {(kind, code) for kind, code, _ in CODES}
+
+
+def test_every_code_that_the_client_knows_by_name_has_its_line() -> None:
+    known = {one for one in failures._BY_CODE.values() if one[0] is not errors.CursorExpired}
+    assert known <= {(row.kind, row.code) for row in problems.EXCHANGE_ROWS}
 
 
 def test_a_response_code_that_no_line_knows_has_the_words_of_the_unknown_and_its_own_code() -> None:
