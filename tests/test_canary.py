@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import logging
@@ -23,7 +24,7 @@ from pytest_django import Settings
 
 from calendars import sync, tasks
 from calendars.models import Meeting
-from integrations.models import CalendarConnection, ConnectionSecret, SignIn
+from integrations.models import CalendarConnection, ConnectionSecret, PasswordTrial, SignIn
 from sally.models import Session, User
 from sally.sessions import SessionStore
 from tests.calendars.test_failures import CLAIMS, refused
@@ -221,6 +222,98 @@ def test_a_connections_whole_life_shows_no_secret(
     assert {"logs", "pages", "mails", "tracebacks", "sessions", "queue", "reprs"} <= set(watch.seen)
     assert len(watch.seen["logs"][0]) > 10_000
     assert "integrations_connectionsecret" in " ".join(watch.seen)
+    assert watch.found() == []
+
+
+EXCHANGE_PASSWORD = "canary~exchange+pass/word%&never"
+NEW_PASSWORD = "canary~changed+pass/word%&never"
+
+
+def type_in(watch: Watch, client: Client, sandbox: Sandbox, password: str, **other: str) -> Any:
+    values = {"username": "QUAY\\ines", "password": password, "server": urlsplit(sandbox.exchange_url).netloc}
+    connection = other.pop("connection", "")
+    address = f"{BASE}exchange/" + (f"?connection={connection}" if connection else "")
+    return watch.visit(client, address, "post", data={**values, **other})
+
+
+@pytest.mark.parametrize("offers", ["ntlm", "basic"])
+def test_a_password_for_an_exchange_server_shows_nowhere_all_its_life(
+    alice: User, microsoft: Sandbox, monkeypatch: pytest.MonkeyPatch, offers: str
+) -> None:
+    root = make_user("root@quay.example", alice.organization, is_superuser=True)  # type: ignore[arg-type]
+    microsoft.control("POST", "settings", json={"exchange_offers": offers})
+    microsoft.control("POST", f"exchange/{INES}", json={"password": EXCHANGE_PASSWORD})
+    watch, client, operator = Watch(), Client(raise_request_exception=False), Client()
+    watch.secrets = {EXCHANGE_PASSWORD, NEW_PASSWORD, "canary-wrong"}
+    watch.secrets |= {
+        base64.b64encode(f"QUAY\\ines:{password}".encode()).decode() for password in (EXCHANGE_PASSWORD, NEW_PASSWORD)
+    }
+    operator.force_login(root)
+    client.force_login(alice)
+
+    def broken(exchange: object, one: Any, *_: object) -> None:
+        password = one.password if hasattr(one, "password") else one.secret.payload["password"]
+        raise RuntimeError(f"bug with password={password!r}")
+
+    with every_logger_loud(watch):
+        # Typed wrong, twice; for an account that is locked; for servers that are none; into a bug.
+        for _ in range(2):
+            type_in(watch, client, microsoft, "canary-wrong")
+        microsoft.control("POST", f"exchange/{INES}", json={"state": "locked"})
+        type_in(watch, client, microsoft, EXCHANGE_PASSWORD)
+        microsoft.control("POST", f"exchange/{INES}", json={"state": ""})
+        for server in ("localhost:1", "mail.quay.example", "http://mail.quay.example"):
+            type_in(watch, client, microsoft, EXCHANGE_PASSWORD, server=server)
+        with monkeypatch.context() as patch:
+            patch.setattr("integrations.providers.exchange.Exchange.look", broken)
+            assert type_in(watch, client, microsoft, EXCHANGE_PASSWORD).status_code == 500
+        see_the_database(watch)
+
+        assert type_in(watch, client, microsoft, EXCHANGE_PASSWORD).status_code == 302
+        connection = CalendarConnection.objects.get()
+        sync_now(connection)
+        assert Meeting.objects.exists()
+        see_the_database(watch)
+        with monkeypatch.context() as patch:
+            patch.setattr("integrations.providers.exchange.Exchange.open", broken)
+            CalendarConnection.objects.update(next_sync_at=timezone.now())
+            tasks.dispatch_due()
+            (task,) = OrmQ.objects.all()
+            with pytest.raises(tasks.TaskFailed) as caught:
+                tasks.sync_connection(*task.task["args"])
+            watch.see("tracebacks", str(caught.value) + repr(caught.value.__context__))
+        OrmQ.objects.all().delete()
+
+        # Changed in the directory, refused at the next sync, told of, and entered again.
+        microsoft.control("POST", f"exchange/{INES}", json={"password": NEW_PASSWORD})
+        CalendarConnection.objects.update(status="connected", next_sync_at=timezone.now(), not_before=None)
+        sync_now(connection)
+        tasks.look_after()
+        watch.see("mails", "".join(str(one.message()) for one in mail.outbox))
+        connection.refresh_from_db()
+        assert connection.last_error == "PASSWORD"
+        mend = str(connection.pk)
+        watch.visit(client, f"{BASE}exchange/?connection={mend}")
+        for password in (EXCHANGE_PASSWORD, NEW_PASSWORD):
+            PasswordTrial.objects.filter(refused_password="").delete()  # eleven would be too many
+            response = type_in(watch, client, microsoft, password, connection=mend)
+        assert response.status_code == 302
+        watch.see("reprs", "".join(map(repr, (*ConnectionSecret.objects.all(), *PasswordTrial.objects.all()))))
+        for path in ("/meetings/", BASE, f"{BASE}{mend}/", f"{BASE}{mend}/disconnect/"):
+            watch.visit(client, path)
+        for path in (
+            f"/admin/integrations/calendarconnection/{mend}/change/",
+            "/admin/integrations/unreachableserver/",
+        ):
+            watch.visit(operator, path)
+        see_the_database(watch)
+        watch.visit(client, f"{BASE}{mend}/disconnect/", "post")
+        see_the_database(watch)
+
+    assert not ConnectionSecret.objects.exists()
+    assert {"logs", "pages", "mails", "tracebacks", "sessions", "reprs"} <= set(watch.seen)
+    assert "integrations_passwordtrial" in " ".join(watch.seen)
+    assert len(mail.outbox) == 1
     assert watch.found() == []
 
 
