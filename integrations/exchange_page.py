@@ -7,8 +7,6 @@ import math
 import uuid
 
 from django.contrib import messages
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -17,7 +15,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from integrations import problems
+from integrations import hints, problems
 from integrations.accounts import SignedIn
 from integrations.errors import NotReached, ProviderError
 from integrations.forms import ExchangeForm
@@ -29,9 +27,6 @@ from sally.models import User
 from sally.reauthentication import recently_confirmed
 
 logger = logging.getLogger(__name__)
-
-# An address that another door's page may begin with, and this one too.
-HINT = "account_hint"
 
 
 @sensitive_post_parameters("password")
@@ -59,7 +54,7 @@ def _to_mend(request: HttpRequest, user: User) -> CalendarConnection | None:
 
 def _form(request: HttpRequest, user: User, connection: CalendarConnection | None) -> HttpResponse:
     posted = request.POST if request.method == "POST" else None
-    form = ExchangeForm(posted, connection=connection, hint=str(request.session.get(HINT, "")))
+    form = ExchangeForm(posted, connection=connection, hint=hints.account_for(request, EXCHANGE.key))
     if not form.is_valid():
         return _show(request, form, connection)
     typed = form.typed
@@ -76,7 +71,7 @@ def _form(request: HttpRequest, user: User, connection: CalendarConnection | Non
         return _show(request, form, connection)
     UnreachableServer.objects.reached(typed.address.host)
     if connection and account.email.casefold() != connection.account_email.casefold():
-        _hint(request, typed.username)
+        hints.remember(request, EXCHANGE.key, typed.username.strip())
         return _show(request, form, connection, other=account)
     return _connect(request, user, connection, account)
 
@@ -86,6 +81,7 @@ def _connect(
 ) -> HttpResponse:
     connections = CalendarConnection.objects
     made = connections.mend(connection, account) if connection else connections.connect(user, EXCHANGE.key, account)
+    hints.forget(request)
     text = _("%(account)s is connected. Sally reads it at %(address)s.")
     messages.success(request, text % {"account": made.account_email, "address": account.server["url"]})
     if connection and made.pk != connection.pk:
@@ -106,7 +102,7 @@ def _show(
     status: int = 200,
 ) -> HttpResponse:
     if form.tile:
-        _hint(request, str(form["username"].value() or ""))
+        hints.remember(request, form.tile, str(form["username"].value() or "").strip())
     form.set_focus()
     context = {"form": form, "connection": connection, "provider": EXCHANGE, "other": other}
     return render(request, "integrations/exchange.html", context, status=status)
@@ -145,12 +141,3 @@ def _why(refusal: NotTried, minutes: int) -> str:
             minutes,
         )
     return text % {"minutes": minutes}
-
-
-def _hint(request: HttpRequest, username: str) -> None:
-    """Remember an e-mail address for the page that the person goes to next; other user names are of no use there."""
-    try:
-        validate_email(username.strip())
-    except ValidationError:
-        return
-    request.session[HINT] = username.strip()

@@ -53,7 +53,7 @@ ROWS = (
         tile="microsoft-work",
         at="microsoft-personal",
         reconnect=False,
-        code="DOOR-3",
+        code="DOOR-4",
         numbers=_OTHER_KIND,
     ),
     Row(

@@ -118,7 +118,7 @@ class Microsoft:
         if personal and self.authority != "consumers":
             raise WrongDoor("a personal account", code="DOOR-2", account=account.email)
         if not personal and self.authority == "consumers":
-            raise WrongDoor("a work account", code="DOOR-3", account=account.email)
+            raise WrongDoor("a work account", code="DOOR-4", account=account.email)
 
     def open(self, connection: CalendarConnection, before_each: Callable[[], None]) -> GraphClient:
         session = Session(before_each)

@@ -220,7 +220,7 @@ class TestTheWrongDoor:
     def test_an_account_of_the_other_kind_is_told_so_in_one_sentence(
         self, as_alice: Client, microsoft: Sandbox, tile: str, email: str, words: str, right: str
     ) -> None:
-        code = {"microsoft-work": "DOOR-2", "microsoft-personal": "DOOR-3"}[tile]
+        code = {"microsoft-work": "DOOR-2", "microsoft-personal": "DOOR-4"}[tile]
         assert said(self.come_back(as_alice, microsoft, tile, email)) == f"{words} {code} To the right tile"
         assert CalendarConnection.objects.count() == ConnectionSecret.objects.count() == 0
 

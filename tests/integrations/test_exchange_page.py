@@ -15,11 +15,11 @@ import pytest
 import time_machine
 from django.contrib.messages import get_messages
 from django.db import connection as database
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.utils import timezone
 from pytest_django import Settings
 
-from integrations import errors
+from integrations import errors, hints
 from integrations.models import CalendarConnection, PasswordTrial, UnreachableServer
 from integrations.providers.exchange import EXCHANGE
 from sally.models import Session, User
@@ -124,11 +124,15 @@ class TestConnecting:
         assert response.headers["Location"].startswith("/sign-in/?next=")
         assert look.asked == []
 
-    def test_a_hint_from_another_page_fills_in_the_user_name(self, as_alice: Client) -> None:
-        session = as_alice.session
-        session["account_hint"] = "ines@quay.example"
-        session.save()
-        assert 'value="ines@quay.example"' in field(as_alice.get(ADDRESS), "username")
+    @pytest.mark.parametrize(("tile", "filled"), [("exchange", True), ("microsoft-work", False)])
+    def test_a_hint_from_another_page_fills_in_the_user_name(
+        self, as_alice: Client, rf: RequestFactory, tile: str, filled: bool
+    ) -> None:
+        request = rf.get("/")
+        request.session = as_alice.session
+        hints.remember(request, tile, "ines@quay.example")
+        request.session.save()
+        assert ('value="ines@quay.example"' in field(as_alice.get(ADDRESS), "username")) == filled
 
 
 class TestRefusals:
@@ -205,7 +209,7 @@ class TestRefusals:
         response = as_alice.post(ADDRESS, typed(server=server, username=" ines@quay.example "))
         told = field(response, "server")
         assert '<a href="/settings/integrations/add/#tile-microsoft-work">To the right tile</a>' in told
-        assert as_alice.session["account_hint"] == "ines@quay.example"
+        assert hints.account_for(response.wsgi_request, "microsoft-work") == "ines@quay.example"
         assert look.asked == []
 
     def test_a_user_name_that_is_no_address_is_no_hint(self, as_alice: Client, look: Look) -> None:
