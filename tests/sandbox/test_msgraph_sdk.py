@@ -220,3 +220,15 @@ def test_it_understands_that_a_token_is_dead(known: SignedIn) -> None:
         _ask(known, lambda client: client.me.calendar_view.delta.with_url(dead).get())
 
     assert (refused.value.response_status_code, refused.value.error.code) == (410, "SyncStateNotFound")
+
+
+def test_it_minds_no_more_than_it_knows_of_a_personal_mailbox(signed_in: Callable[..., SignedIn]) -> None:
+    email = "ines.falk@outlook.example"
+    at_home = signed_in(email, "openid User.Read Calendars.ReadWrite", "consumers")
+    at_home.sandbox.control("PUT", f"mailboxes/{email}", text=CALENDAR.read_text())
+
+    page = _ask(at_home, lambda client: client.me.calendar_view.get(_window(100)))
+
+    assert sorted(event.subject for event in page.value) == sorted(row[2] for row in ROWS)
+    undeclared = {"IsRoomRequested", "AutoRoomBookingStatus", "uid"}
+    assert all(undeclared <= set(event.additional_data) for event in page.value)
