@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+EWS_JAVASCRIPT = Path(__file__).parent / "sandbox" / "ews-javascript"
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -45,6 +46,14 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
     "proc": (lambda: Path("/proc/self/environ").exists(), "/proc, by which tests find processes: a Linux machine"),
     "ipv6": (_has_ipv6, "IPv6 on the loopback interface"),
     "gettext": (lambda: shutil.which("msgfmt") is not None, "gettext: apt-get install gettext"),
+    "ews_schema": (
+        lambda: bool(os.environ.get("SALLY_EWS_SCHEMA")),
+        "Microsoft's EWS schema: set SALLY_EWS_SCHEMA to the folder of messages.xsd, types.xsd and xml.xsd",
+    ),
+    "ews_javascript": (
+        lambda: shutil.which("node") is not None and (EWS_JAVASCRIPT / "node_modules").is_dir(),
+        "Node.js and an Exchange client for it: npm ci in tests/sandbox/ews-javascript",
+    ),
     "real_calendars": (
         lambda: bool(os.environ.get("SALLY_REAL_CALENDARS")),
         "real calendars: set SALLY_REAL_CALENDARS to their folder",

@@ -166,6 +166,14 @@ def fault(error: Fault) -> bytes:
     return _written(envelope)
 
 
+# What an answer of this kind has even when it is an error (for SyncFolderItems: syncfolderitems-operation.md).
+_EMPTY: dict[str, dict[str, str | None]] = {
+    "GetItem": {"Items": None},
+    "GetFolder": {"Folders": None},
+    "SyncFolderItems": {"SyncState": None, "IncludesLastItemInRange": "true"},
+}
+
+
 class Answer:
     """An answer's response messages, one for each thing that was asked."""
 
@@ -184,8 +192,8 @@ class Answer:
         add(message, m("MessageText"), str(Refused(code)))
         add(message, m("ResponseCode"), code)
         add(message, m("DescriptiveLinkKey"), "0")
-        if self._operation == "GetItem":  # the one whose schema wants its list even when there is none
-            add(message, m("Items"))
+        for name, text in _EMPTY.get(self._operation, {}).items():
+            add(message, m(name), text)
         return message
 
     def _message(self, kind: str) -> Element:
