@@ -60,14 +60,14 @@ class ExchangeClient:
 
     def events(self, window: Window, known: Mapping[str, str] = NOTHING) -> Listing:
         items, pages = self._view(window, known)
+        masters, more = ([], 0) if _shows_dates(items) else self._masters_beside(items)
+        pages += more
         found: dict[str, RemoteEvent | None] = {}  # None: known as it is
-        unreadable, expands = 0, False
+        unreadable = 0
         for item in items:
-            kind = reading.type_of(item)
-            expands = expands or kind in ("Occurrence", "Exception")
-            if kind == reading.MASTER:
-                continue
             id, version = reading.id_of(item), reading.version_of(item)
+            if id in masters or reading.type_of(item) == reading.MASTER:
+                continue
             if id and known.get(id) == version:
                 found[id] = None
             elif event := reading.event_of(item, self._home, version):
@@ -75,10 +75,9 @@ class ExchangeClient:
                     found[event.id] = event
             else:
                 unreadable += 1
-        if not expands:
-            dates, more = self._dates(window)
-            pages += more
-            found |= {one.id: None if known.get(one.id) == one.version else one for one in dates}
+        for master in self._series(masters):
+            for date in self._dates_of(master, window):
+                found[date.id] = None if known.get(date.id) == date.version else date
         unchanged = [id for id, event in found.items() if event is None]
         return Listing(filter(None, found.values()), unchanged=unchanged, pages=pages, unreadable=unreadable)
 
@@ -103,8 +102,7 @@ class ExchangeClient:
             if reading.type_of(item) != reading.MASTER and (event := reading.event_of(item, self._home))
         ]
         worked_out = set(ids) - set(own)
-        masters = self._masters(sorted({_read_id(id) for id in worked_out}))
-        for master in masters:
+        for master in self._series(sorted({_read_id(id) for id in worked_out})):
             spans = [_slot_of(id) for id in worked_out if _read_id(id) == reading.id_of(master)]
             found += [date for slot in spans for date in self._dates_of(master, _moment(slot)) if date.id in worked_out]
         return found
@@ -131,28 +129,31 @@ class ExchangeClient:
 
     # -- a server that does not list the dates of a series ----------------------------------------------------------
 
-    def _dates(self, window: Window) -> tuple[list[RemoteEvent], int]:
-        """The dates of all series in ``window``, worked out from their rules; and how many answers that took.
+    def _masters_beside(self, items: Sequence[Any]) -> tuple[list[str], int]:
+        """The series of the whole calendar, if their dates are Sally's to work out; and how many answers that took.
 
-        Some servers leave that to their clients. Exchange does not: there, a window without a single date of a series
-        has none, and this costs one look at the calendar's own items.
+        Some servers leave that to their clients (grommunio's: what it lists of a series is its first date, under
+        whatever type). Among the calendar's own items no server has dates, so what is of a series there is the series
+        itself; an item of a series that is not among them is a date, and the server lists them all.
         """
-        ids, pages = self._master_ids()
-        return [date for master in self._masters(ids) for date in self._dates_of(master, window)], pages
+        own, pages = self._own_in_series()
+        dates = {reading.id_of(item) for item in items if reading.type_of(item) in reading.DATES}
+        return ([] if dates - set(own) else own), pages
 
-    def _master_ids(self) -> tuple[list[str], int]:
+    def _own_in_series(self) -> tuple[list[str], int]:
         ids: list[str] = []
         offset = pages = 0
         while pages < MOST_PAGES:
             found = self._mailbox.page(offset)
             pages += 1
             offset += len(found.items)
-            ids += [reading.id_of(item) for item in found.items if reading.type_of(item) == reading.MASTER]
+            in_series = (reading.MASTER, *reading.DATES)
+            ids += [reading.id_of(item) for item in found.items if reading.type_of(item) in in_series]
             if found.complete or not found.items:
                 break
         return [id for id in dict.fromkeys(ids) if id], pages
 
-    def _masters(self, ids: Sequence[str]) -> Iterator[Any]:
+    def _series(self, ids: Sequence[str]) -> Iterator[Any]:
         for chunk in _chunks(ids):
             yield from self._mailbox.series(chunk)
 
@@ -163,12 +164,9 @@ class ExchangeClient:
         zone = reading.zone_of(master) or self._home
         elsewhere = series.changed(master)
         try:
-            slots = series.slots(master, zone, window.end)
-            for slot in slots:
-                date = _date(event, slot, zone)
-                moved = slot in {one.slot for one in elsewhere}
-                if not moved and window.contains(slot, slot + (event.end - event.start)):
-                    yield date
+            for slot in series.slots(master, zone, window.end):
+                if window.contains(slot, slot + (event.end - event.start)):
+                    yield _date(event, slot, zone)
         except (ValueError, KeyError):  # a rule that nobody knows: its first date is all that is certain
             if window.contains(event.start, event.end):
                 yield _date(event, event.start, zone)
@@ -188,6 +186,11 @@ class ExchangeClient:
         for item in self._mailbox.items(ids):
             if event := reading.event_of(item, self._home):
                 yield event
+
+
+def _shows_dates(items: Sequence[Any]) -> bool:
+    """Whether the server surely lists the dates of series: only a date has a place in one."""
+    return any(reading.text_of(item, "RecurrenceId") for item in items)
 
 
 def _cursor(complete: bool, state: str) -> str:

@@ -29,6 +29,7 @@ from integrations.providers.exchange.operations import LINK_PROPERTIES
 
 CALENDAR = "calendar"
 MASTER = "RecurringMaster"
+DATES = ("Occurrence", "Exception")
 # A listing cuts texts here, an item read alone does not: for the version both count alike.
 _CUT = 255
 _DAY = timedelta(days=1)

@@ -5,9 +5,9 @@ The rule's elements: https://learn.microsoft.com/exchange/client-developer/excha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from itertools import takewhile
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -45,6 +45,7 @@ _MONTHS = (
 )
 # A series that goes on for ever is not followed for ever.
 MOST_DATES = 100_000
+_AN_HOUR_OR_SO = timedelta(minutes=90)
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Changed:
 
 
 def slots(master: Any, zone: ZoneInfo, until: datetime) -> Iterator[datetime]:
-    """The instants (UTC) at which the series' rule lets it begin, up to ``until``, but for those taken out.
+    """The instants (UTC) at which the series' rule lets it begin, up to ``until``, but for those taken out or changed.
 
     Rules run on the wall clock of ``zone``. Raises ``ValueError`` for a rule that nobody knows.
     """
@@ -67,11 +68,11 @@ def slots(master: Any, zone: ZoneInfo, until: datetime) -> Iterator[datetime]:
     if first is None or recurrence is None:
         raise ValueError("no rule")
     wall = first.astimezone(zone).replace(tzinfo=None)
-    gone = set(_deleted(master))
+    gone = [*_deleted(master), *(one.slot for one in changed(master))]
     dates = rrule.rrule(dtstart=wall, **_rule(recurrence, wall))
     # An hour that a clock skips or repeats is read as the zone had it before the change.
     instants = (one.replace(tzinfo=zone).astimezone(UTC) for one in _limited(dates))
-    return (one for one in takewhile(lambda one: one < until, instants) if one not in gone)
+    return (one for one in takewhile(lambda one: one < until, instants) if not _is_among(one, gone))
 
 
 def changed(master: Any) -> list[Changed]:
@@ -82,6 +83,11 @@ def changed(master: Any) -> list[Changed]:
         if slot and start and end:
             found.append(Changed(id_of(one), slot, start, max(start, end)))
     return found
+
+
+def _is_among(slot: datetime, others: Sequence[datetime]) -> bool:
+    """Servers without a zone for it count an hour more or less over a change of summer time; no rule is so dense."""
+    return any(abs(slot - one) <= _AN_HOUR_OR_SO for one in others)
 
 
 def _deleted(master: Any) -> Iterator[datetime]:

@@ -117,13 +117,24 @@ def test_dates_that_were_taken_out_are_left_out() -> None:
     assert days(master(DAILY, more=gone), 2) == ["2026-11-02 15:00", "2026-11-04 15:00"]
 
 
-def test_dates_that_were_changed_are_told() -> None:
+@pytest.mark.parametrize(("written", "left"), [("13:00", False), ("15:00", False), ("20:00", True)])
+def test_an_hour_more_or_less_is_the_same_date(written: str, left: bool) -> None:
+    """As grommunio writes it, which knows one offset for a whole series, also over a change of summer time."""
+    gone = (
+        f"<t:DeletedOccurrences><t:DeletedOccurrence><t:Start>2026-11-03T{written}:00Z</t:Start></t:DeletedOccurrence>"
+        "</t:DeletedOccurrences>"
+    )
+    assert ("2026-11-03 15:00" in days(master(DAILY, more=gone), 3)) is left
+
+
+def test_dates_that_were_changed_are_told_and_left_out() -> None:
     moved = (
         '<t:ModifiedOccurrences><t:Occurrence><t:ItemId Id="CCC="/><t:Start>2026-11-04T09:00:00Z</t:Start>'
         "<t:End>2026-11-04T10:00:00Z</t:End><t:OriginalStart>2026-11-03T14:00:00Z</t:OriginalStart></t:Occurrence>"
         "</t:ModifiedOccurrences>"
     )
     (one,) = series.changed(master(DAILY, more=moved))
+    assert days(master(DAILY, more=moved), 2) == ["2026-11-02 15:00", "2026-11-04 15:00"]
     assert (one.id, one.slot.isoformat()) == ("CCC=", "2026-11-03T14:00:00+00:00")
     assert (one.start.isoformat(), one.end.isoformat()) == ("2026-11-04T09:00:00+00:00", "2026-11-04T10:00:00+00:00")
 
