@@ -9,9 +9,6 @@ from urllib.parse import urlsplit
 from django.test import Client
 
 from integrations.models import CalendarConnection
-from integrations.providers.exchange import EXCHANGE, Typed
-from integrations.server_address import read_address
-from sally.models import User
 from tests.sandbox_process import Sandbox
 
 INES = "ines@quay.example"
@@ -58,7 +55,9 @@ def connect(client: Client, sandbox: Sandbox, email: str = INES, *, tile: str = 
     return CalendarConnection.objects.get(account_email=email)
 
 
-def connect_exchange(client: Client, owner: User, sandbox: Sandbox, email: str = INES) -> CalendarConnection:
-    address = read_address(sandbox.exchange_url, urlsplit(sandbox.exchange_url).netloc)
-    account = EXCHANGE.look(Typed(address, email, sandbox.exchange_password))
-    return CalendarConnection.objects.connect(owner, "exchange", account)
+def connect_exchange(client: Client, sandbox: Sandbox, username: str = INES) -> CalendarConnection:
+    """The same through the form."""
+    typed = {"username": username, "password": sandbox.exchange_password, "server": sandbox.exchange_url, "version": ""}
+    response = client.post("/settings/integrations/exchange/", typed)
+    assert response.status_code == 302, response.content
+    return CalendarConnection.objects.filter(provider="exchange").latest("created_at")

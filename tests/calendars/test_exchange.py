@@ -42,8 +42,8 @@ def calendar(number: int, *, every: timedelta, word: str = "Number") -> str:
 
 
 @pytest.fixture
-def connection(as_alice: Client, alice: User, microsoft: Sandbox) -> CalendarConnection:
-    return connect_exchange(as_alice, alice, microsoft)
+def connection(as_alice: Client, microsoft: Sandbox) -> CalendarConnection:
+    return connect_exchange(as_alice, microsoft)
 
 
 def sync_once(connection: CalendarConnection, now: datetime | None = None) -> CalendarConnection:

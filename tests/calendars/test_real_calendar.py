@@ -21,7 +21,8 @@ from django.test import Client
 from calendars import sync
 from calendars.models import Meeting
 from integrations.models import CalendarConnection, SyncOption
-from tests.conftest import INES, connect
+from tests.conftest import INES, INES_AT_HOME, connect, connect_exchange
+from tests.connecting import PERSONAL
 from tests.sandbox_process import Sandbox
 
 Row = tuple[datetime, datetime, str, str, str]
@@ -103,10 +104,18 @@ def text() -> str:
     return (Path(os.environ["SALLY_REAL_CALENDARS"]) / "rust-teams.ics").read_text(encoding="utf-8")
 
 
-@pytest.fixture
-def connection(as_alice: Client, microsoft: Sandbox, text: str) -> CalendarConnection:
-    microsoft.control("PUT", f"mailboxes/{INES}", text=text)
-    return connect(as_alice, microsoft)
+# Each door, and a server behind the third one that leaves the dates of series to its clients.
+DOORS = ["microsoft-work", "microsoft-personal", "exchange", "exchange without dates"]
+
+
+@pytest.fixture(params=DOORS)
+def connection(request: pytest.FixtureRequest, as_alice: Client, microsoft: Sandbox, text: str) -> CalendarConnection:
+    email = INES_AT_HOME if request.param == PERSONAL else INES
+    microsoft.control("PUT", f"mailboxes/{email}", text=text)
+    if request.param.startswith("exchange"):
+        microsoft.control("POST", "settings", json={"exchange_expand": request.param == "exchange"})
+        return connect_exchange(as_alice, microsoft)
+    return connect(as_alice, microsoft, email, tile=request.param)
 
 
 @pytest.mark.needs("real_calendars")
