@@ -10,6 +10,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from django.conf import settings
@@ -51,8 +52,8 @@ class Command(BaseCommand):
         password = _first_admin()
         with Supervisor(settings.BASE_DIR) as parts:
             try:
-                url, outlook = self._start(parts, None if real else calendars)
-                self._tell(url, password, outlook)
+                url, stand_in = self._start(parts, None if real else calendars)
+                self._tell(url, password, stand_in)
                 parts.watch()
             except StopAsked:
                 self._say("\nStopping …")
@@ -61,8 +62,11 @@ class Command(BaseCommand):
             except TimeoutError:
                 raise CommandError(f"No answer within {START_SECONDS:.0f} seconds; everything is stopped.") from None
 
-    def _start(self, parts: Supervisor, calendars: list[str] | None) -> tuple[str, str]:
-        """Start all parts, with a stand-in Microsoft if there are ``calendars``; returns Sally's address and its."""
+    def _start(self, parts: Supervisor, calendars: list[str] | None) -> tuple[str, dict[str, str]]:
+        """Start all parts, with a stand-in Microsoft if there are ``calendars``.
+
+        Returns Sally's address, and what the stand-in says about itself (nothing where there is none).
+        """
         port = _free_port(settings.PORT)
         if port != settings.PORT:
             self._say(f"Port {settings.PORT} is taken; using {port}.")
@@ -74,10 +78,10 @@ class Command(BaseCommand):
             "ALLOWED_HOSTS": "localhost,127.0.0.1",
             "LOG_FORMAT": "line",
         }
-        outlook = ""
+        stand_in: dict[str, str] = {}
         if calendars is not None:
-            pointed, outlook = _start_sandbox(parts, port, url, calendars)
-            environment |= pointed
+            stand_in = _start_sandbox(parts, port, url, calendars)
+            environment |= _pointed_at(stand_in)
         gunicorn = ["gunicorn", "sally.wsgi", "--bind", f"127.0.0.1:{port}", "--worker-class", "gthread"]
         gunicorn += ["--threads", "8", "--log-level", "warning"]
         parts.start("web", [sys.executable, "-m", *gunicorn], environment)
@@ -86,14 +90,16 @@ class Command(BaseCommand):
             session.trust_env = False  # a proxy knows nothing of this machine's own addresses
             session.headers["Connection"] = "close"  # a connection kept open delays the stop
             parts.wait_for(partial(_answers, session, f"{url}{reverse('sign-in')}"), START_SECONDS)
-        return url, outlook
+        return url, stand_in
 
-    def _tell(self, url: str, password: str, outlook: str) -> None:
+    def _tell(self, url: str, password: str, stand_in: dict[str, str]) -> None:
         lines = ["", f"Sally is running:  {url}", f"Sign in:           {ADMIN}  {password}"]
-        if outlook:
+        if stand_in:
             lines += ["Microsoft is a stand-in on this machine: connect a calendar, choose Ines Falk, accept."]
             lines += ["At the tile for personal accounts she is Ines F., ines.falk@outlook.example."]
-            lines += [f"Change her calendar:  {outlook}  and watch Sally follow."]
+            lines += [f"So is an Exchange server:  {stand_in['exchange_url']}"]
+            lines += [f"  where she is  QUAY\\ines  with the password  {stand_in['exchange_password']}"]
+            lines += [f"Change her calendar:  {stand_in['pages_url']}/outlook/  and watch Sally follow."]
         self._say("\n".join([*lines, "Ctrl-C stops everything.", ""]))
 
     def _say(self, text: str) -> None:
@@ -123,8 +129,8 @@ def _first_admin() -> str:
     return password
 
 
-def _start_sandbox(parts: Supervisor, port: int, url: str, calendars: list[str]) -> tuple[dict[str, str], str]:
-    """Start it on the next free ports; returns the settings that point Sally to it, and its Outlook's address."""
+def _start_sandbox(parts: Supervisor, port: int, url: str, calendars: list[str]) -> dict[str, str]:
+    """Start it on the next free ports; what it says about itself."""
     https = _free_port(port + 1)
     directory = Path(os.environ.get("SANDBOX_DIRECTORY") or settings.BASE_DIR / ".sandbox").resolve()
     command = [sys.executable, "manage.py", "sandbox", "--directory", str(directory)]
@@ -133,16 +139,20 @@ def _start_sandbox(parts: Supervisor, port: int, url: str, calendars: list[str])
     for name in calendars:
         command += ["--calendar", name]
     part = parts.start(STAND_IN, command, {"DJANGO_SETTINGS_MODULE": "sandbox.settings"})
-    facts = parts.wait_for(partial(_announcement, part, directory / "sandbox.json"), START_SECONDS)
-    settings_for_it = {
+    return parts.wait_for(partial(_announcement, part, directory / "sandbox.json"), START_SECONDS)
+
+
+def _pointed_at(facts: dict[str, str]) -> dict[str, str]:
+    """The settings that point Sally to the sandbox."""
+    return {
         "MICROSOFT_CLIENT_ID": facts["client_id"],
         "MICROSOFT_CLIENT_SECRET": facts["client_secret"],
         "MICROSOFT_CLIENT_CERTIFICATE": "",
         "MICROSOFT_LOGIN_URL": facts["login_url"],
         "MICROSOFT_GRAPH_URL": facts["graph_url"],
         "CA_BUNDLE": facts["ca_bundle"],
+        "EXCHANGE_SANDBOX": urlsplit(facts["exchange_url"]).netloc,
     }
-    return settings_for_it, f"{facts['pages_url']}/outlook/"
 
 
 def _announcement(part: Part, path: Path) -> dict[str, str] | None:
