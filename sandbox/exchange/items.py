@@ -1,9 +1,13 @@
 """Calendar items written: the properties that a request wants, in the order of the schema."""
 
-from sandbox.exchange import ids, schema
+import copy
+
+from lxml import etree
+
+from sandbox.exchange import schema
 from sandbox.exchange.folders import Folder
 from sandbox.exchange.shape import Shape
-from sandbox.exchange.soap import Element, add, t
+from sandbox.exchange.soap import PREFIXES, Element, add, t
 from sandbox.exchange.times import TIMES, write_id
 from sandbox.exchange.words import WORDS, Seen, Write, public_string
 from sandbox.mailbox import Item, OpenMailbox
@@ -16,6 +20,7 @@ class Writer:
         self._mailbox = mailbox
         self._folder = folder
         self._shape = shape
+        self._words: dict[tuple[int, str], dict[str, list[Element]]] = {}
         known: dict[str, Write] = {
             **WORDS,
             **TIMES,
@@ -29,8 +34,25 @@ class Writer:
     def write(self, item: Item, parent: Element) -> None:
         seen = Seen(item, self._mailbox, self._shape)
         element = add(parent, t("CalendarItem"))
+        words = self._words_of(seen)
         for name, write in self._writes:
-            write(seen, element, name)
+            if name in WORDS:
+                element.extend(copy.deepcopy(words[name]))
+            else:
+                write(seen, element, name)
+
+    def _words_of(self, seen: Seen) -> dict[str, list[Element]]:
+        """The words of a series are written once and copied for each of its occurrences."""
+        key = (id(seen.event), seen.item.kind)
+        found = self._words.get(key)
+        if found is None:
+            found = self._words[key] = {}
+            for name, write in self._writes:
+                if name in WORDS:
+                    apart = etree.Element("apart", nsmap=PREFIXES)
+                    write(seen, apart, name)
+                    found[name] = list(apart)
+        return found
 
     def write_id(self, item: Item, parent: Element) -> None:
         write_id(Seen(item, self._mailbox, self._shape), parent, "ItemId")
@@ -46,7 +68,3 @@ class Writer:
                 element = add(parent, t(name))
                 add(element, t("ExtendedFieldURI"), **dict(field.attributes))
                 add(element, t("Value"), self._shape.cut(value))
-
-
-def key_of(mailbox: OpenMailbox, item: Item) -> str:
-    return ids.change_key(mailbox, item.series)

@@ -13,6 +13,8 @@ TYPES = "http://schemas.microsoft.com/exchange/services/2006/types"
 ERRORS = "http://schemas.microsoft.com/exchange/services/2006/errors"
 INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
 
+PREFIXES = {"s": SOAP, "m": MESSAGES, "t": TYPES}
+
 Element = Any  # lxml's, which has no types
 
 SENTENCES = {
@@ -68,13 +70,10 @@ class Request:
         object.__setattr__(self, "operation", etree.QName(self.element).localname)
 
     def find(self, path: str) -> Element | None:
-        return self.element.find(path, _NAMES)
+        return self.element.find(path, PREFIXES)
 
     def all(self, path: str) -> list[Element]:
-        return list(self.element.iterfind(path, _NAMES))
-
-
-_NAMES = {"s": SOAP, "m": MESSAGES, "t": TYPES}
+        return list(self.element.iterfind(path, PREFIXES))
 
 
 def m(name: str) -> str:
@@ -119,19 +118,19 @@ def _parse(body: bytes) -> Element:
 def read(body: bytes) -> Request:
     """Raises ``Fault``."""
     root = _parse(body)
-    asked = root.find("s:Body/*", _NAMES)
+    asked = root.find("s:Body/*", PREFIXES)
     if asked is None:
         raise Fault("ErrorSchemaValidation", "The request failed schema validation: its Body is empty.")
-    version = root.find("s:Header/t:RequestServerVersion", _NAMES)
+    version = root.find("s:Header/t:RequestServerVersion", PREFIXES)
     schema = version.get("Version", "") if version is not None else versions.FIRST
     if not versions.understood(schema):
         raise Fault("ErrorInvalidServerVersion")
-    zone = root.find("s:Header/t:TimeZoneContext/t:TimeZoneDefinition", _NAMES)
+    zone = root.find("s:Header/t:TimeZoneContext/t:TimeZoneDefinition", PREFIXES)
     return Request(asked, schema, zone.get("Id", "UTC") if zone is not None else "UTC")
 
 
 def _envelope() -> tuple[Element, Element]:
-    envelope = etree.Element(f"{{{SOAP}}}Envelope", nsmap={"s": SOAP, "m": MESSAGES, "t": TYPES})
+    envelope = etree.Element(f"{{{SOAP}}}Envelope", nsmap=PREFIXES)
     header = etree.SubElement(envelope, f"{{{SOAP}}}Header")
     add(header, t("ServerVersionInfo"), **versions.server_version())
     return envelope, etree.SubElement(envelope, f"{{{SOAP}}}Body")

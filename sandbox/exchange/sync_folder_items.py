@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sandbox.exchange import folders, ids, shape
-from sandbox.exchange.items import Writer, key_of
+from sandbox.exchange.items import Writer
 from sandbox.exchange.soap import Answer, Element, Fault, Refused, Request, add, m, t
 from sandbox.installation import switches
 from sandbox.mailbox import Item, open_mailbox
@@ -117,7 +117,7 @@ def _sync(request: Request, folder: folders.Folder, answer: Answer) -> None:
     most, state = _most(request), _state(request, folder)
     series = mailbox.series if folder.name == "calendar" else ()
     items = {ids.item_id(mailbox, item): item for one in series for item in mailbox.stored(one)}
-    keys = {id: key_of(mailbox, item) for id, item in items.items()}
+    keys = {id: ids.change_key(mailbox, item.series) for id, item in items.items()}
     changes = _changes(state.known, keys)
     told = changes[:most]
     if told or not state.known:

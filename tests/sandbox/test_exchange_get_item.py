@@ -207,6 +207,15 @@ def test_a_master_has_an_id_that_no_occurrence_has(exchange: Mailbox) -> None:
     assert {master["ChangeKey"]} == {row["ChangeKey"] for row in occurrences}
 
 
+def test_a_master_and_its_occurrence_are_of_different_classes(exchange: Mailbox) -> None:
+    exchange.put(CALENDAR.read_text())
+    master = ews.row(_master(exchange, "Choir"))["ItemId"]
+    occurrence = next(row["ItemId"] for row in exchange.view() if row["Subject"] == "Choir")
+    rows = exchange.ask(ews.get_item(master, occurrence)).rows
+
+    assert [row["ItemClass"] for row in rows] == ["IPM.Appointment", "IPM.Appointment.Occurrence"]
+
+
 def test_an_occurrence_leads_to_its_master(exchange: Mailbox) -> None:
     exchange.put(CALENDAR.read_text())
     master = ews.row(_master(exchange, "Berth plan"))

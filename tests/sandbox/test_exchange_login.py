@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import requests
+import spnego
 from requests_ntlm import HttpNtlmAuth
 
 from tests.sandbox import ews
@@ -63,6 +64,10 @@ def _offers(answer: Answer) -> list[str]:
 def _anonymous(sandbox: Sandbox, **options: Any) -> Answer:
     with sandbox.session() as http:
         return Mailbox(sandbox, http).post(ASKED, **options)
+
+
+def _token(message: bytes | None) -> str:
+    return base64.b64encode(message or b"").decode()
 
 
 def _port(connection: Any) -> int:
@@ -293,3 +298,22 @@ def test_exchange_answers_over_tls_only(exchange: Mailbox) -> None:
 def test_exchange_is_asked_by_post(exchange: Mailbox) -> None:
     assert exchange.http.get(exchange.sandbox.exchange_url, timeout=30).status_code == 405
     assert exchange.http.get(exchange.sandbox.exchange_url, auth=("a", "b"), timeout=30).status_code == 401
+
+
+def test_a_challenge_is_answered_once(sandbox: Sandbox) -> None:
+    """Whoever guesses wrong does not get to guess again at the same challenge."""
+    sandbox.control("POST", "settings", json={"exchange_channel_binding": False})
+    guesses = [
+        spnego.client("QUAY\\ines", password, protocol="ntlm", options=spnego.NegotiateOptions.use_ntlm)
+        for password in ("wrong", sandbox.exchange_password)
+    ]
+    first = [_token(guess.step()) for guess in guesses]
+    with sandbox.session() as http:
+        mailbox = Mailbox(sandbox, http)
+        asked = mailbox.post(ASKED, headers={"Authorization": f"NTLM {first[0]}"})
+        challenge = base64.b64decode(_offers(asked)[0].removeprefix("NTLM "))
+        answers = [
+            mailbox.post(ASKED, headers={"Authorization": f"NTLM {_token(guess.step(challenge))}"}) for guess in guesses
+        ]
+
+    assert [answer.response.status_code for answer in answers] == [401, 401]
