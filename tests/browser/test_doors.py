@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.needs("chromium"), pytest.mark.django_db(transaction=T
 # The tile that is pressed, the account and its name at Microsoft, the right tile, and what is read in which language.
 WRONG = [
     ("microsoft-work", INES_AT_HOME, "Ines F.", "microsoft-personal", "en", "This is a personal Microsoft account."),
-    ("microsoft-personal", INES, "Ines Falk", "microsoft-work", "en", "This is an account of an organization."),
+    ("microsoft-personal", INES, "Ines Falk", "microsoft-work", "de", "Das ist ein Konto einer Organisation."),
 ]
 
 

@@ -99,7 +99,7 @@ def test_pages_of_the_signed_in(person: Person, anybody: User, microsoft: Sandbo
     person.open("/settings/integrations/add/")
     person.check("add calendar")
     picture(person, "add-calendar")
-    person.page.locator("main form button").click()
+    person.press("microsoft-work")
     person.choose_at_microsoft("Ines Falk")
     person.page.wait_for_url(re.compile("/meetings/"))
     person.check("syncing")

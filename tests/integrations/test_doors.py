@@ -388,9 +388,12 @@ class TestFromACard:
     def test_a_mailbox_on_premises_hints_at_the_exchange_tile(self, as_alice: Client, ines: CalendarConnection) -> None:
         CalendarConnection.objects.update(status="needs_attention", last_error="DOOR-1", last_error_kind="WrongDoor")
         assert f'href="{BASE}add/?from={ines.pk}#tile-exchange"' in as_alice.get(BASE).content.decode()
-        request = as_alice.get(f"{BASE}add/?from={ines.pk}").wsgi_request
-        assert hints.account_for(request, "exchange") == INES
-        assert hints.account_for(request, "microsoft-personal") == ""
+        response = as_alice.get(f"{BASE}add/?from={ines.pk}")
+        assert hints.account_for(response.wsgi_request, "exchange") == INES
+        assert hints.account_for(response.wsgi_request, "microsoft-personal") == ""
+        tile = re.findall(r'id="tile-exchange".*?</section>', response.content.decode(), re.DOTALL)[0]
+        assert INES in tile
+        assert f'value="{INES}"' in as_alice.get(f"{BASE}exchange/").content.decode()
 
     def test_one_that_is_well_hints_at_nothing(self, as_alice: Client, ines: CalendarConnection) -> None:
         assert as_alice.get(f"{BASE}add/?from={ines.pk}").status_code == 200
