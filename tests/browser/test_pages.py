@@ -207,6 +207,7 @@ def test_pages_of_django_admin_load_without_a_complaint(door: Door, quay: Organi
         "sally/organization/",
         "integrations/calendarconnection/",
         f"integrations/calendarconnection/{connection.pk}/change/",
+        "integrations/unreachableserver/",
         "calendars/meeting/",
         "django_q/schedule/",
         "django_q/failure/",

@@ -14,7 +14,7 @@ from django_q.exceptions import TimeoutException
 from pytest_django import Settings
 
 from integrations import notices
-from integrations.errors import ReconnectNeeded, Unavailable
+from integrations.errors import PasswordRefused, ReconnectNeeded, Unavailable
 from integrations.models import CalendarConnection, OperatorTrouble
 from sally.models import User
 
@@ -45,6 +45,28 @@ def test_the_mail_says_what_happened_and_where_to_go(connection: CalendarConnect
     assert "The password was changed, or Sally's access was withdrawn. Sign in again" in sent.body
     assert "(AADSTS50173)" in sent.body
     assert "http://testserver/settings/integrations/" in sent.body
+
+
+@pytest.mark.parametrize(
+    ("code", "what_to_do"),
+    [
+        ("PASSWORD", "Enter the password again"),
+        ("LOCKED", "ask your IT department to unlock it"),
+        ("PW-EXPIRED", "enter the new one here"),
+    ],
+)
+def test_the_mail_about_an_exchange_server_speaks_of_the_password(
+    connection: CalendarConnection, code: str, what_to_do: str
+) -> None:
+    CalendarConnection.objects.update(provider="exchange")
+    fail(connection, PasswordRefused(code=code))
+    notices.send_due(NOW)
+    (sent,) = mail.outbox
+    body = str(sent.body).replace("\n", " ")
+    assert what_to_do in body
+    assert f"({code})" in body
+    assert "Microsoft" not in body
+    assert "Sign in again" not in body
 
 
 def test_it_comes_once_and_again_only_after_it_was_solved(connection: CalendarConnection) -> None:
