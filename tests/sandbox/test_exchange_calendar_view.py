@@ -206,6 +206,18 @@ def test_a_window_may_be_told_with_an_offset(spring: Mailbox) -> None:
     assert len(spring.ask(ews.find_item(shifted)).items) == len(EXPECTED)
 
 
+def test_a_window_without_an_offset_is_in_the_requests_zone(spring: Mailbox) -> None:
+    zone = b'<t:TimeZoneContext><t:TimeZoneDefinition Id="W. Europe Standard Time"/></t:TimeZoneContext></s:Header>'
+    asked = ews.find_item(ews.view("2027-03-15T01:00:00", "2027-04-12T02:00:00"), ews.shape("Default"))
+    bare = ews.envelope(asked)
+    in_berlin, in_utc = (
+        {row["Subject"] for row in spring.post(content).rows} for content in (bare.replace(b"</s:Header>", zone), bare)
+    )
+
+    assert in_berlin - in_utc == {"Just over when the window opens"}
+    assert in_utc - in_berlin == {"Begins when the window closes"}
+
+
 def test_an_inbox_has_no_calendar_view(exchange: Mailbox) -> None:
     inbox = '<t:DistinguishedFolderId Id="inbox"/>'
 

@@ -228,6 +228,14 @@ def test_a_person_gets_a_password_of_their_own(sandbox: Sandbox, log_on: LogOn, 
     assert log_on(sandbox, INES, sandbox.exchange_password).response.status_code == 200
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_a_basic_password_is_written_either_way(sandbox: Sandbox, encoding: str) -> None:
+    sandbox.control("POST", f"exchange/{INES}", json={"password": "Grüße"})
+    header = base64.b64encode(f"{INES}:Grüße".encode(encoding)).decode()
+
+    assert _anonymous(sandbox, headers={"Authorization": f"Basic {header}"}).response.status_code == 200
+
+
 @pytest.mark.parametrize("wanted", [{"state": "asleep"}, {"password": ""}, {"password": 1}, {"colour": "red"}])
 def test_nonsense_about_an_account_is_refused(sandbox: Sandbox, wanted: dict[str, object]) -> None:
     with pytest.raises(ControlRefused) as refused:
