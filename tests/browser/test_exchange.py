@@ -6,6 +6,7 @@ import re
 from urllib.parse import urlsplit
 
 import pytest
+from django.test import Client
 from playwright.sync_api import Locator, Page, expect
 
 from calendars.models import Meeting
@@ -194,9 +195,9 @@ def test_every_state_of_the_page(door: Door, anybody: User, microsoft: Sandbox, 
 
 @pytest.mark.parametrize("look", list(LOOKS.values()), ids=list(LOOKS))
 def test_mending_a_connection(
-    door: Door, anybody: User, microsoft: Sandbox, look: tuple[str, str, int], as_alice: object
+    door: Door, anybody: User, microsoft: Sandbox, look: tuple[str, str, int], as_alice: Client
 ) -> None:
-    connection = connect_exchange(as_alice, anybody, microsoft)  # type: ignore[arg-type]
+    connection = connect_exchange(as_alice, microsoft)
     CalendarConnection.objects.update(
         status="needs_attention", last_error="PASSWORD", last_error_kind=PasswordRefused.__name__, next_sync_at=None
     )
