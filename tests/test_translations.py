@@ -19,6 +19,7 @@ ALIKE = {
     "Name",
     "UID (iCalendar)",
     "optional",
+    "Version",
     "Meetings",
     "Meeting",
     "meeting",
