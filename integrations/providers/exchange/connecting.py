@@ -124,11 +124,10 @@ def _address(mailbox: Mailbox, username: str) -> str:
     for ask in (mailbox.address, lambda: mailbox.resolve(plain)):
         try:
             address = ask()
-        except (UnexpectedAnswer, Unavailable):
+        except PasswordRefused:
+            raise
+        except (UnexpectedAnswer, Unavailable, ReconnectNeeded):
             continue  # a server that does not answer this has shown its calendar all the same
-        except ReconnectNeeded as error:
-            if isinstance(error, PasswordRefused):
-                raise
         if "@" in address:
             return address
     return plain if "@" in plain else ""

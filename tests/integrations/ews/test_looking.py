@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import requests
+from exchangelib.errors import ErrorAccessDenied, ErrorInvalidOperation, ErrorNonExistentMailbox
 
 from integrations.accounts import SignedIn
 from integrations.errors import PasswordRefused, ProviderError, ReconnectNeeded, Unavailable
@@ -227,6 +228,32 @@ def test_a_server_that_does_not_know_whose_mailbox_it_is_takes_the_user_name(
     assert look(microsoft, username=INES).email == INES
     account = look(microsoft, username="QUAY\\ines")
     assert (account.email, account.account_id) == ("QUAY\\ines", "localhost/quay\\ines")
+
+
+@pytest.mark.parametrize("refusal", [ErrorAccessDenied, ErrorNonExistentMailbox, ErrorInvalidOperation])
+def test_a_server_that_refuses_that_question_is_connected_all_the_same(
+    microsoft: Sandbox, monkeypatch: pytest.MonkeyPatch, refusal: type[Exception]
+) -> None:
+    monkeypatch.setattr("integrations.providers.exchange.operations.library.ConvertId.send", _raise(refusal("no")))
+    assert look(microsoft, username="QUAY\\tomas").email == TOMAS
+    monkeypatch.setattr("integrations.providers.exchange.operations.library.ResolveNames.send", _raise(refusal("no")))
+    assert look(microsoft, username="QUAY\\tomas").email == "QUAY\\tomas"
+
+
+def test_a_password_that_is_refused_half_way_is_not_sent_again(
+    microsoft: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def resolve(*_: Any) -> Any:
+        asked.append("ResolveNames")
+
+    refused = _raise(PasswordRefused("EWS: 401"))
+    monkeypatch.setattr("integrations.providers.exchange.operations.library.ConvertId.send", refused)
+    monkeypatch.setattr("integrations.providers.exchange.operations.library.ResolveNames.send", resolve)
+    with pytest.raises(PasswordRefused):
+        look(microsoft)
+    assert asked == []
 
 
 def _raise(error: Exception) -> Any:
