@@ -409,8 +409,10 @@ class CalendarConnection(models.Model):
             changes |= {"status": self.Status.NEEDS_ATTENTION, "next_sync_at": None, "claims": error.claims}
         elif isinstance(error, OperatorProblem):
             changes |= {"next_sync_at": now + OPERATOR_PAUSE}
-        elif isinstance(error, CursorExpired) and self.failures == 0:
-            changes |= {"cursor": "", "next_sync_at": now}
+        elif isinstance(error, CursorExpired):
+            # At once, but only once in a row. A mailbox that was moved had failed before: it begins anew all the same.
+            again = now + _pause(self.failures + 1) if self.last_error_kind == CursorExpired.__name__ else now
+            changes |= {"cursor": "", "next_sync_at": again}
         else:
             changes |= {"next_sync_at": now + _pause(self.failures + 1)}
         if isinstance(error, RateLimited) and error.retry_after:

@@ -792,6 +792,15 @@ class TestErrors:
         assert connection.next_sync_at
         assert connection.next_sync_at > NOW
 
+    def test_a_cursor_that_died_while_nobody_answered_is_cleared_too(self, connection: CalendarConnection) -> None:
+        connection.cursor = "old"
+        connection.save()
+        client = MemoryClient()
+        client.errors = [Unavailable("x"), CursorExpired("x")]
+        run(connection, client)
+        run(connection, client)
+        assert (connection.cursor, connection.next_sync_at) == ("", NOW)
+
     def test_a_bug_is_recorded_and_raised(self, connection: CalendarConnection) -> None:
         client = MemoryClient()
         client.errors = [ZeroDivisionError("canary")]
