@@ -26,7 +26,7 @@ from integrations.errors import (
     UnexpectedAnswer,
     WrongDoor,
 )
-from integrations.events import NOTHING, Changed, Kind, Listing, RemoteEvent, Window
+from integrations.events import NOTHING, Changed, Kind, Listing, Poll, RemoteEvent, Window
 from integrations.models import CalendarConnection
 from sally.models import User
 from tests.memory import MemoryClient, all_day, event
@@ -800,6 +800,20 @@ class TestErrors:
         run(connection, client)
         run(connection, client)
         assert (connection.cursor, connection.next_sync_at) == ("", NOW)
+
+    def test_a_cursor_that_the_provider_trips_over_is_given_up(self, connection: CalendarConnection) -> None:
+        class Tripping(MemoryClient):
+            def poll(self, cursor: str) -> Poll:
+                if cursor == "old":
+                    raise UnexpectedAnswer("x")
+                return super().poll(cursor)
+
+        connection.cursor = "old"
+        connection.save()
+        client = Tripping(event("a", hours(1)))
+        for _ in range(4):
+            run(connection, client)
+        assert (connection.last_error, connection.meeting_count) == ("", 1)
 
     def test_a_bug_is_recorded_and_raised(self, connection: CalendarConnection) -> None:
         client = MemoryClient()
