@@ -2,7 +2,7 @@
 
 exchangelib 5.6 speaks EWS: SOAP, versions, NTLM, the names of errors. Its sessions, its cache, its retries and its
 reading of items are not used, each for a measured reason that stands beside its replacement;
-``tests/integrations/test_exchange_library.py`` fails when a new version makes one of them needless or wrong.
+``tests/integrations/ews/test_library.py`` fails when a new version makes one of them needless or wrong.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Channel(BaseProtocol):  # type: ignore[misc]
 
     Not exchangelib's ``Protocol``: that one is cached for ever under the password, together with its socket, and its
     sessions trust the environment's proxies and ``.netrc``. ``versions`` are tried in this order, and ``version`` is
-    the one in use; exchangelib would try ten, whatever was asked for.
+    the one in use from then on; exchangelib would try ten, whatever was asked for.
     """
 
     def __init__(
@@ -133,7 +133,9 @@ class Operation(EWSService):  # type: ignore[misc]
         return list(self._get_elements(payload))
 
     def _api_versions_to_try(self) -> Iterator[str]:
-        for version in list(self.protocol.versions):
+        """Begins with the one in use: what was refused once need not be asked with every operation."""
+        in_use = self.protocol.version
+        for version in sorted(self.protocol.versions, key=lambda one: one != in_use):
             self.protocol.version = version
             yield version
 

@@ -78,6 +78,13 @@ class TestVersions:
         switch(microsoft, exchange_schema=newest)
         assert look(microsoft).server["version"] == newest
 
+    def test_it_is_looked_for_once(self, microsoft: Sandbox) -> None:
+        switch(microsoft, exchange_schema="Exchange2010_SP2", exchange_offers="basic")
+        look(microsoft)
+        statuses = [one["status"] for one in microsoft.log()]
+        # The question without a name, three versions that are too new, and then the three operations of a look.
+        assert statuses == [401, 500, 500, 500, 200, 200, 200]
+
     @pytest.mark.parametrize(
         ("chosen", "spoken"),
         [
