@@ -91,7 +91,8 @@ def run(
         try:
             _sync(connection, lease, clock, open_client)
         except ProviderError as error:
-            logger.log(_level(error), "sync of %s: %s: %s", pk, type(error).__name__, error)
+            # In brackets: what stands behind "password…:" is masked, and would hide the code of a refused one.
+            logger.log(_level(error), "sync of %s: %s (%s)", pk, type(error).__name__, error)
             connection.record_failure(lease.token, error, clock())
         except LeaseLost:
             raise
