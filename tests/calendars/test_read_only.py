@@ -13,8 +13,10 @@ from integrations.events import Window
 from integrations.http import Session
 from integrations.models import CalendarConnection
 from integrations.providers import open_calendar
+from integrations.providers.exchange import library
+from integrations.providers.exchange.library import Operation
 from integrations.providers.microsoft import GraphClient, GraphReader
-from tests.conftest import INES, connect
+from tests.conftest import INES, connect, connect_exchange
 from tests.contracts import CALENDAR
 from tests.sandbox_process import Sandbox
 
@@ -43,14 +45,39 @@ def test_nothing_but_get_and_batches_of_get_is_ever_sent_to_graph(as_alice: Clie
     assert sent == {("GET", "direct", False), ("GET", "batch", False), ("POST", "direct", True)}
 
 
+def test_nothing_but_reading_is_ever_asked_of_an_exchange_server(as_alice: Client, microsoft: Sandbox) -> None:
+    microsoft.control("POST", "settings", json={"exchange_expand": False})  # which takes all that Sally can do
+    connection = connect_exchange(as_alice, microsoft)
+    for _ in range(3):
+        CalendarConnection.objects.update(next_sync_at=timezone.now())
+        call_command("sync_calendars")
+    client = open_calendar(CalendarConnection.objects.get(pk=connection.pk))
+    now = datetime.now(UTC)
+    listed = client.events(Window(now, now + timedelta(days=30)))
+    client.fill(listed)
+    client.find([one.id for one in listed])
+    client.event(listed[0].id)
+    client.close()
+    as_alice.post(f"/settings/integrations/{connection.pk}/disconnect/")
+    sent = {str(entry["operation"]) for entry in microsoft.log() if "exchange" in str(entry["path"]).lower()}
+    assert sent - {""} == {"ConvertId", "FindItem", "GetFolder", "GetItem", "SyncFolderItems"}
+
+
+def test_no_operation_of_sallys_writes() -> None:
+    """Each is a class of its own, so that none can be sent that is not here."""
+    reading = {"ConvertId", "FindItem", "GetFolder", "GetItem", "ResolveNames", "SyncFolderItems"}
+    found = {one.SERVICE_NAME for one in vars(library).values() if isinstance(one, type) and issubclass(one, Operation)}
+    assert found - {None} == reading
+
+
 def test_the_client_offers_nothing_that_writes() -> None:
     """Its public face is the seam, and what it holds can read only."""
     assert {name for name in vars(GraphClient) if not name.startswith("_")} == {
-        "poll", "events", "fill", "event", "find"
+        "poll", "events", "fill", "event", "find", "close"
     }  # fmt: skip
     reader = GraphReader(Session(), lambda **_: "token")
     assert list(vars(GraphClient(reader)).values()) == [reader]
-    assert {name for name in dir(reader) if not name.startswith("_")} == {"root", "get", "get_many"}
+    assert {name for name in dir(reader) if not name.startswith("_")} == {"root", "get", "get_many", "close"}
 
 
 @pytest.mark.parametrize("gone", [True, False])
