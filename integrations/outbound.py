@@ -13,7 +13,7 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -56,10 +56,15 @@ class Unreachable(OutboundError):
 
 
 class PinnedAdapter(HTTPAdapter):
-    """Sends over https only, directly, and verified. Raises ``Blocked``, ``Unreachable`` or what requests raises."""
+    """Sends over https only, directly, and verified. Raises ``Blocked``, ``Unreachable`` or what requests raises.
 
-    def __init__(self, patience: Patience = IN_THE_BACKGROUND, **options: Any) -> None:
-        self.patience = patience
+    ``before_each`` runs here and not in the session, which sees one request where NTLM sends three.
+    """
+
+    def __init__(
+        self, patience: Patience = IN_THE_BACKGROUND, before_each: Callable[[], None] = lambda: None, **options: Any
+    ) -> None:
+        self.patience, self.before_each = patience, before_each
         super().__init__(**options)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -71,6 +76,7 @@ class PinnedAdapter(HTTPAdapter):
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         check_url(request.url or "")
+        self.before_each()
         try:
             return super().send(request, *args, **kwargs)
         except requests.RequestException as exc:
@@ -92,10 +98,10 @@ class PinnedAdapter(HTTPAdapter):
 class PinnedSession(Session):
     """A session that knows no other way out."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, before_each: Callable[[], None] = lambda: None, patience: Patience = IN_THE_BACKGROUND) -> None:
+        super().__init__(patience=patience)
         for scheme in ("https://", "http://"):
-            self.mount(scheme, PinnedAdapter(self.patience))
+            self.mount(scheme, PinnedAdapter(patience, before_each))
 
 
 class _Limited(requests.Response):

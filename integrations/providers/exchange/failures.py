@@ -15,7 +15,6 @@ from typing import Any
 
 import requests
 from exchangelib.errors import EWSError
-from spnego.exceptions import SpnegoError
 
 from integrations import outbound
 from integrations.errors import (
@@ -107,7 +106,7 @@ def _refused(response: requests.Response) -> ProviderError:
 
 @contextmanager
 def translated(host: str) -> Iterator[None]:
-    """Whatever exchangelib, requests or the NTLM handshake raises becomes one of ours.
+    """Whatever exchangelib or requests raises becomes one of ours.
 
     Their texts may hold headers and whole requests, so only names are kept.
     """
@@ -119,10 +118,8 @@ def translated(host: str) -> Iterator[None]:
         raise _of_library(exc, host) from None
     except requests.RequestException as exc:
         raise of_transport(exc, host) from None
-    except (PermissionError, SpnegoError):
-        raise Unavailable("EWS: the NTLM handshake breaks off", code="EWS-HANDSHAKE") from None
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as exc:
-        # What requests_ntlm and exchangelib trip over where an answer is not what they take for granted.
+        # What exchangelib trips over where an answer is not what they take for granted.
         raise UnexpectedAnswer(f"EWS: {type(exc).__name__}", code="EWS-ANSWER") from None
 
 
@@ -130,9 +127,6 @@ def _of_library(exc: EWSError, host: str) -> ProviderError:
     transport = next((one for one in outbound.chain(exc) if isinstance(one, requests.RequestException)), None)
     if transport:
         return of_transport(transport, host)
-    if any(isinstance(one, KeyError) for one in outbound.chain(exc)):
-        # exchangelib: an answer in the middle of NTLM's handshake without www-authenticate
-        return Unavailable("EWS: the NTLM handshake breaks off", code="EWS-HANDSHAKE")
     name = type(exc).__name__
     kind, code = _BY_CODE.get(name, (UnexpectedAnswer, _named(exc)))
     if kind is RateLimited:

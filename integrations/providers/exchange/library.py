@@ -7,6 +7,7 @@ reading of items are not used, each for a measured reason that stands beside its
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -24,7 +25,9 @@ from exchangelib.util import TNS as TNS
 from exchangelib.version import Version
 from exchangelib.winzone import MS_TIMEZONE_TO_IANA_MAP as MS_TIMEZONE_TO_IANA_MAP
 from requests_ntlm import HttpNtlmAuth
+from spnego.exceptions import SpnegoError
 
+from integrations.errors import Unavailable
 from integrations.http import IN_THE_BACKGROUND, Patience
 from integrations.outbound import PinnedSession
 from integrations.providers.exchange import failures
@@ -79,7 +82,7 @@ class Channel(BaseProtocol):  # type: ignore[misc]
     def create_session(self) -> PinnedSession:
         session = PinnedSession(self._before_each, self._patience)
         session.headers.update(HEADERS)
-        session.auth = _auth(self.auth_type, self.credentials, self._before_each)
+        session.auth = _auth(self.auth_type, self.credentials)
         session.session_id = session.usage_count = 0  # type: ignore[attr-defined]  # exchangelib counts on them
         return session
 
@@ -90,27 +93,25 @@ class Channel(BaseProtocol):  # type: ignore[misc]
 class _Ntlm(HttpNtlmAuth):
     """Only where NTLM is offered; requests_ntlm would try it on a server that offers Negotiate alone.
 
-    Its handshake is two requests more, so ``before_each`` runs once more.
+    Whatever it trips over in the answers of the handshake, it breaks the handshake off. Raises ``Unavailable`` for it.
     """
-
-    def __init__(self, name: str, password: str, before_each: Callable[[], None]) -> None:
-        super().__init__(name, password)
-        self._before_each = before_each
 
     def response_hook(self, r: requests.Response, **kwargs: Any) -> requests.Response:
         offered = "ntlm" in r.headers.get("WWW-Authenticate", "").lower()
         if r.status_code != 401 or not offered:
             return r
-        self._before_each()
-        return super().response_hook(r, **kwargs)
+        try:
+            return super().response_hook(r, **kwargs)
+        except (PermissionError, SpnegoError, LookupError, ValueError, struct.error):
+            raise Unavailable("EWS: the NTLM handshake breaks off", code="EWS-HANDSHAKE") from None
 
 
-def _auth(auth_type: str, credentials: Credentials, before_each: Callable[[], None]) -> requests.auth.AuthBase:
+def _auth(auth_type: str, credentials: Credentials) -> requests.auth.AuthBase:
     name, password = credentials.username, credentials.password
     if auth_type == BASIC:
         return requests.auth.HTTPBasicAuth(_encoded(name), _encoded(password))
     # Without a domain it is for the server to find, as in user@domain.
-    return _Ntlm(name if "\\" in name else f"\\{name}", password, before_each)
+    return _Ntlm(name if "\\" in name else f"\\{name}", password)
 
 
 def _encoded(text: str) -> bytes:
