@@ -159,7 +159,10 @@ class Mailbox:
         return "" if address.lower() == PLACEHOLDER else address
 
     def resolve(self, name: str) -> str:
-        """The one address in the server's address book that belongs to a user's name; "" for none or several."""
+        """The one address in the server's address book that belongs to a user's name.
+
+        Exchange answers none or several of them with an error, which makes ``UnexpectedAnswer``.
+        """
         payload = _M.ResolveNames(_M.UnresolvedEntry(name), ReturnFullContactData="false")
         (answer,) = self._one(library.ResolveNames, payload)
         found = [one.text or "" for one in answer.iter(f"{{{TNS}}}EmailAddress")]
