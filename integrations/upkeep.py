@@ -55,7 +55,7 @@ def _last_connected() -> datetime | None:
 
 def _last_known() -> datetime | None:
     """When the sign-in service last knew Sally: it gave a token, or refused one for a reason of the person's."""
-    renewed: datetime | None = ConnectionSecret.objects.aggregate(last=Max("renewed_at"))["last"]
+    renewed: datetime | None = ConnectionSecret.objects.of_sign_ins().aggregate(last=Max("renewed_at"))["last"]
     kinds = [name for name, kind in errors.kinds().items() if issubclass(kind, errors.ReconnectNeeded)]
     refused = CalendarConnection.objects.filter(last_error_kind__in=kinds, last_error__startswith="AADSTS")
     own = errors.OnlyHere.__name__

@@ -396,7 +396,8 @@ class CalendarConnection(models.Model):
         """Whether others work while this one has failed for long: its organization removed Sally, its key is lost."""
         if self.failures < ALONE_AFTER or not problems.may_be_only_here(error.code):
             return False
-        return ConnectionSecret.objects.exclude(pk=self.pk).filter(renewed_at__gt=now - ELSEWHERE_WITHIN).exists()
+        others = ConnectionSecret.objects.of_sign_ins().exclude(pk=self.pk)
+        return others.filter(renewed_at__gt=now - ELSEWHERE_WITHIN).exists()
 
     def _failure(self, error: ProviderError, now: datetime) -> dict[str, Any]:
         changes: dict[str, Any] = {

@@ -9,6 +9,7 @@ from django.db import models
 from django.utils import timezone
 
 from integrations.fields import EncryptedJSONField, seal
+from integrations.providers import BY_SIGN_IN
 
 if TYPE_CHECKING:
     from integrations.models.connections import CalendarConnection
@@ -19,6 +20,10 @@ class LeaseLost(Exception):
 
 
 class SecretQuerySet(models.QuerySet["ConnectionSecret"]):
+    def of_sign_ins(self) -> SecretQuerySet:
+        """What a sign-in service gave: a password that somebody typed says nothing about Sally's registration there."""
+        return self.filter(connection__provider__in=BY_SIGN_IN)
+
     def replace(self, connection: CalendarConnection, payload: Mapping[str, Any]) -> None:
         """A new secret in place of any old one; whoever still holds the old one can no longer save it."""
         generation = (self.filter(pk=connection.pk).values_list("generation", flat=True).first() or 0) + 1
@@ -29,14 +34,17 @@ class SecretQuerySet(models.QuerySet["ConnectionSecret"]):
 
 
 class ConnectionSecret(models.Model):
-    """What opens the account: msal's token cache. In a row of its own, so that no list of connections loads it."""
+    """What opens the account: msal's token cache, or the password for an Exchange server.
+
+    In a row of its own, so that no list of connections loads it.
+    """
 
     connection = models.OneToOneField(
         "integrations.CalendarConnection", models.CASCADE, primary_key=True, related_name="secret"
     )
     payload = EncryptedJSONField()
     generation = models.PositiveIntegerField(default=1)
-    # When the provider last gave a token for it: a sign that Sally's own registration works.
+    # When it was stored, or the provider last gave a token for it: a sign that Sally's own registration works there.
     renewed_at = models.DateTimeField(default=timezone.now)
 
     objects = SecretQuerySet.as_manager()

@@ -31,7 +31,7 @@ class TroubleQuerySet(models.QuerySet["OperatorTrouble"]):
 
         The others are of single organizations, or of single rows.
         """
-        works_since = ConnectionSecret.objects.aggregate(last=Max("renewed_at"))["last"]
+        works_since = ConnectionSecret.objects.of_sign_ins().aggregate(last=Max("renewed_at"))["last"]
         return self.filter(since__gte=works_since) if works_since else self.all()
 
 

@@ -20,6 +20,7 @@ from sally import health
 from sally.models import User
 from tests.calendars.test_failures import refused
 from tests.conftest import TOMAS, connect, make_user, sign_in_at_microsoft
+from tests.integrations.looking import connected
 from tests.sandbox_process import Sandbox
 
 ADD = "/settings/integrations/add/"
@@ -163,6 +164,16 @@ class TestAnExpiredClientSecret:
         assert OperatorTrouble.objects.get().times == 2
         assert len(mail.outbox) == 1
 
+    def test_a_password_for_an_exchange_server_does_not_end_it(self, root: User, bob: User) -> None:
+        """It says nothing about what Microsoft thinks of Sally."""
+        ConnectionSecret.objects.update(renewed_at=timezone.now() - timedelta(hours=1))
+        connected(bob)
+        tasks.look_after()
+        assert OperatorTrouble.objects.everybodys().exists()
+        CalendarConnection.objects.exclude(provider="exchange").delete()
+        tasks.look_after()
+        assert OperatorTrouble.objects.exists()
+
     def test_a_superuser_may_take_it_away(self, root: User) -> None:
         client = Client()
         client.force_login(root)
@@ -222,6 +233,7 @@ class TestOfOneOrganization:
 
     def test_where_nobody_elses_works_it_stays_the_operators(self, two: Sandbox, bob: User) -> None:
         ConnectionSecret.objects.update(renewed_at=timezone.now() - timedelta(hours=3))
+        connected(User.objects.exclude(pk=bob.pk)[0])  # at an Exchange server
         two.control("POST", "faults", json=refused("unauthorized_client", 700016))
         assert self.sync(bob).status == "connected"
         assert OperatorTrouble.objects.everybodys().exists()
