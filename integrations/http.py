@@ -1,6 +1,6 @@
 """The one transport: time limits, TLS trust, Retry-After, and failures translated into ``integrations.errors``.
 
-msal and the Graph client both send through ``Session``.
+msal and the Graph client send through ``Session``, exchangelib through the one in ``integrations.outbound``.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import random
 import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -38,9 +38,6 @@ from integrations.models.troubles import OperatorTrouble
 from integrations.models.unreachable import UnreachableServer
 from integrations.providers import PROVIDERS, Provider
 from sally.models import User
-
-if TYPE_CHECKING:
-    pass
 
 logger = logging.getLogger(__name__)
 

@@ -150,6 +150,7 @@ FAILURES = [
     ({"exchange_answer": "ErrorMailboxStoreUnavailable"}, "Unavailable", Status.CONNECTED, "EWS-STORE"),
     ({"exchange_answer": "ErrorInternalServerError"}, "Unavailable", Status.CONNECTED, "EWS-STORE"),
     ({"exchange_answer": "ErrorTooManyObjectsOpened"}, "RateLimited", Status.CONNECTED, "EWS-BUSY"),
+    ({"exchange_answer": "ErrorInternalServerTransientError"}, "RateLimited", Status.CONNECTED, "EWS-BUSY"),
     ({"exchange_answer": "ErrorNonExistentMailbox"}, "ReconnectNeeded", Status.NEEDS_ATTENTION, "EWS-MAILBOX"),
     ({"exchange_answer": "ErrorAccessDenied"}, "PermissionMissing", Status.NEEDS_ATTENTION, "EWS-DENIED"),
     ({"exchange_answer": "ErrorPasswordExpired"}, "PasswordRefused", Status.NEEDS_ATTENTION, "PW-EXPIRED"),

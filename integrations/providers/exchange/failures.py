@@ -63,7 +63,6 @@ _BY_CODE: Mapping[str, tuple[type[ProviderError], str]] = {
     "ErrorMailboxStoreUnavailable": (Unavailable, "EWS-STORE"),
     "ErrorMailboxFailover": (Unavailable, "EWS-STORE"),
     "ErrorInternalServerError": (Unavailable, "EWS-STORE"),
-    "ErrorInternalServerTransientError": (Unavailable, "EWS-STORE"),
     "ErrorTimeoutExpired": (Unavailable, "EWS-STORE"),
     "ErrorFolderNotFound": (Unavailable, "EWS-FOLDER"),
     "ErrorInvalidSyncStateData": (CursorExpired, ""),

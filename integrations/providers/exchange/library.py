@@ -115,7 +115,7 @@ def _auth(auth_type: str, credentials: Credentials) -> requests.auth.AuthBase:
 
 
 def _encoded(text: str) -> bytes:
-    """As browsers write it in HTTP Basic: requests itself refuses what Latin-1 does not have."""
+    """In Latin-1, as requests and exchangelib write HTTP Basic; in UTF-8 where that lacks a letter and they give up."""
     try:
         return text.encode("latin-1")
     except UnicodeEncodeError:
