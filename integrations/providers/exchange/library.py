@@ -139,6 +139,7 @@ class Operation(EWSService):  # type: ignore[misc]
         for version in sorted(self.protocol.versions, key=lambda one: one != in_use):
             self.protocol.version = version
             yield version
+        self.protocol.version = in_use  # an operation that is refused in every version says nothing about them
 
     def _update_api_version(self, api_version: str, header: Any) -> None:
         """Only the build is news: which schema to use was decided when the calendar was connected."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import requests
-from exchangelib.errors import ErrorAccessDenied, ErrorInvalidOperation, ErrorNonExistentMailbox
+from exchangelib.errors import ErrorAccessDenied, ErrorInvalidOperation, ErrorInvalidRequest, ErrorNonExistentMailbox
 
 from integrations.accounts import SignedIn
 from integrations.errors import PasswordRefused, ProviderError, ReconnectNeeded, Unavailable
@@ -105,6 +105,15 @@ class TestVersions:
             look(microsoft, version="2016")
         assert refused.value.code == "EWS-VERSION"
         assert logins(microsoft) == ["ok"]
+
+    def test_an_operation_that_no_version_knows_says_nothing_about_them(
+        self, microsoft: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As a server answers that has no ConvertId."""
+        refused = _raise(ErrorInvalidRequest("no"))
+        monkeypatch.setattr("integrations.providers.exchange.library.ConvertId._get_soap_messages", refused)
+        account = look(microsoft, username="QUAY\\tomas")
+        assert (account.email, account.server["version"]) == (TOMAS, "Exchange2016")
 
 
 class TestARefusedPassword:
@@ -264,7 +273,7 @@ def test_a_password_that_is_refused_half_way_is_not_sent_again(
 
 
 def _raise(error: Exception) -> Any:
-    def send(*_: Any) -> Any:
+    def send(*_: Any, **__: Any) -> Any:
         raise error
 
     return send
