@@ -32,7 +32,8 @@ from integrations.http import retry_after
 
 logger = logging.getLogger(__name__)
 
-_XML = (b"<?xml", b"<s:Envelope", b"<soap:Envelope", b"<SOAP-ENV:Envelope")
+# The beginning of every answer of EWS; a page may be XML too.
+_ENVELOPE = re.compile(rb"\s*(\xef\xbb\xbf)?\s*(<\?xml[^>]*\?>)?\s*<([A-Za-z][\w.-]*:)?Envelope[\s>]")
 # What Windows says of a password that is right and yet opens nothing, where a server passes it on
 # (https://learn.microsoft.com/windows/win32/debug/system-error-codes--1300-1699-: 1330, 1331, 1907, 1909).
 _SENTENCES = (
@@ -74,7 +75,7 @@ _BY_STATUS: Mapping[int, str] = {403: "EWS-403", 404: "EWS-404", 405: "EWS-404",
 def check(response: requests.Response) -> None:
     """Raise for every answer that holds no envelope. A SOAP fault comes as a 500 and passes: its code tells more."""
     status, content = response.status_code, response.content
-    if status in (200, 500) and content.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(_XML):
+    if status in (200, 500) and _ENVELOPE.match(content):
         return
     if status == 401:
         raise _refused(response)

@@ -23,9 +23,9 @@ from exchangelib.services.find_item import FindItem
 from exchangelib.transport import BASIC
 from exchangelib.version import EXCHANGE_2016, Version
 
-from integrations.errors import PasswordRefused
+from integrations.errors import PasswordRefused, Unavailable
 from integrations.outbound import PinnedAdapter
-from integrations.providers.exchange import library
+from integrations.providers.exchange import failures, library
 from tests.integrations.ews.items import item
 
 URL = "https://mail.example.com/EWS/Exchange.asmx"
@@ -86,6 +86,28 @@ class TestARefusedPassword:
     def test_for_sally_it_is_refused(self) -> None:
         with pytest.raises(PasswordRefused):
             library.FirstAnswer().raise_response_errors(answer(401, connection="close"))
+
+
+class TestAnswers:
+    @pytest.mark.parametrize("head", [b"", b"\xef\xbb\xbf", b'<?xml version="1.0" encoding="utf-8"?>\r\n', b"\n "])
+    @pytest.mark.parametrize("name", [b"s:Envelope", b"soap:Envelope", b"SOAP-ENV:Envelope", b"Envelope"])
+    @pytest.mark.parametrize("status", [200, 500])
+    def test_an_envelope_is_read_whatever_its_prefix(self, status: int, name: bytes, head: bytes) -> None:
+        failures.check(answer(status, head + b"<" + name + b' xmlns="x"/>'))
+
+    @pytest.mark.parametrize(
+        "page",
+        [
+            b"<!DOCTYPE html><html></html>",
+            b'<?xml version="1.0"?><!DOCTYPE html PUBLIC "x"><html xmlns="http://www.w3.org/1999/xhtml"/>',
+            b'<?xml version="1.0"?><html/>',
+            b"",
+        ],
+    )
+    def test_a_page_is_one_also_where_it_is_xml(self, page: bytes) -> None:
+        with pytest.raises(Unavailable) as caught:
+            failures.check(answer(200, page))
+        assert caught.value.code == "EWS-PAGE"
 
 
 class TestSessions:
