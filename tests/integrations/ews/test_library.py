@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import importlib.metadata
 import inspect
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import exchangelib.errors
@@ -213,11 +217,20 @@ def test_exchangelib_is_nowhere_else() -> None:
 
 
 def _sources() -> Iterator[Any]:
-    from pathlib import Path
-
-    root = Path(inspect.getfile(library)).parents[3]
     for package in ("sally", "integrations", "calendars"):
-        yield from (root / package).rglob("*.py")
+        yield from (_root() / package).rglob("*.py")
+
+
+def _root() -> Path:
+    return Path(inspect.getfile(library)).parents[3]
+
+
+def test_pages_do_without_it() -> None:
+    """It takes 50 MB, and only calendars that are opened need it."""
+    asked = "import sally.wsgi, sally.urls, sys; sys.exit('exchangelib' in sys.modules)"
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "sally.settings"}
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", asked], cwd=_root(), env=environment, check=False)
+    assert done.returncode == 0
 
 
 def test_lxml_is_what_parses() -> None:
