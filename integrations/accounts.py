@@ -11,7 +11,8 @@ from typing import Any
 class SignedIn:
     """An account that its owner opened for Sally.
 
-    ``account_id`` never changes: msal's home_account_id (uid.utid), or an Exchange server's mailbox; the address may.
+    ``account_id`` tells it again: msal's home_account_id (uid.utid), which never changes, or an Exchange server's
+    mailbox. The address may change.
     ``secret`` is what opens it again, ``server`` what was found out about a server of the organization's own (nothing
     where the provider has but one).
     """

@@ -70,7 +70,7 @@ def _form(request: HttpRequest, user: User, connection: CalendarConnection | Non
         form.refuse(problems.of_form(error))
         return _show(request, form, connection)
     UnreachableServer.objects.reached(typed.address.host)
-    if connection and account.email.casefold() != connection.account_email.casefold():
+    if connection and not _is_the_same(connection, account):
         hints.remember(request, EXCHANGE.key, typed.username.strip())
         return _show(request, form, connection, other=account)
     return _connect(request, user, connection, account)
@@ -91,6 +91,14 @@ def _connect(
         )
         messages.warning(request, text % {"account": made.account_email})
     return redirect("integrations" if made.problem else "meetings")
+
+
+def _is_the_same(connection: CalendarConnection, account: SignedIn) -> bool:
+    """By the mailbox's address; or by server and user name, since the address may change or not be told."""
+    known, now = connection.server, account.server
+    same_name = str(known.get("username")).casefold() == str(now.get("username")).casefold()
+    same_place = known.get("url") == now.get("url") and same_name
+    return account.email.casefold() == connection.account_email.casefold() or same_place
 
 
 def _show(

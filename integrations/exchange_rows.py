@@ -100,6 +100,19 @@ EXCHANGE_ROWS = (
     Row(
         errors.ReconnectNeeded,
         _(
+            "Your Exchange server speaks no version that Sally knows; she reads Exchange 2010 SP2 and newer. Ask your "
+            "IT department, then enter the password again; your meetings are kept."
+        ),
+        _(
+            "The server speaks no version that Sally knows; she reads Exchange 2010 SP2 and newer. Nothing was "
+            "connected; ask your IT department."
+        ),
+        code="EWS-OLD",
+        field="server",
+    ),
+    Row(
+        errors.ReconnectNeeded,
+        _(
             "This account has no mailbox on the Exchange server. Ask your IT department, then enter the password "
             "again; your meetings are kept."
         ),

@@ -19,6 +19,8 @@ from integrations.server_address import AddressRefused, Reason, ServerAddress, r
 
 # Browsers correct spelling and capitals where people write prose; names and addresses are spoilt by it.
 _TO_THE_LETTER = {"spellcheck": "false", "autocapitalize": "none", "autocorrect": "off"}
+# What browsers and password managers would fill in here is the sign-in to Sally, and the server would be sent it.
+_NOT_SALLYS = {"autocomplete": "off", "data-1p-ignore": "", "data-lpignore": "true", "data-bwignore": ""}
 
 REFUSED: dict[Reason, Words] = {
     Reason.EMPTY: _("Please enter the address of your Exchange server."),
@@ -39,13 +41,13 @@ class ExchangeForm(forms.Form):
         label=_("Username"),
         max_length=320,
         help_text=_("As DOMAIN\\user, user@company.com, or your e-mail address."),
-        widget=forms.TextInput(attrs={"autocomplete": "username", **_TO_THE_LETTER}),
+        widget=forms.TextInput(attrs={**_NOT_SALLYS, **_TO_THE_LETTER}),
     )
     password = forms.CharField(
         label=_("Password"),
         strip=False,
         max_length=1000,
-        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+        widget=forms.PasswordInput(attrs=_NOT_SALLYS),
     )
     server = forms.CharField(
         label=_("Exchange Server URL"),

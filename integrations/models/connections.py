@@ -393,8 +393,10 @@ class CalendarConnection(models.Model):
         """Whether others work while this one has failed for long: its organization removed Sally, its key is lost."""
         if self.failures < ALONE_AFTER or not problems.may_be_only_here(error.code):
             return False
-        others = ConnectionSecret.objects.of_sign_ins().exclude(pk=self.pk)
-        return others.filter(renewed_at__gt=now - ELSEWHERE_WITHIN).exists()
+        lately = now - ELSEWHERE_WITHIN
+        if error.code == "KEYS":  # of whatever kind: a secret was opened, or the calendar would not have been seen
+            return CalendarConnection.objects.exclude(pk=self.pk).filter(last_seen_at__gt=lately).exists()
+        return ConnectionSecret.objects.of_sign_ins().exclude(pk=self.pk).filter(renewed_at__gt=lately).exists()
 
     def _failure(self, error: ProviderError, now: datetime) -> dict[str, Any]:
         changes: dict[str, Any] = {

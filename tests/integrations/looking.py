@@ -32,6 +32,7 @@ CODES = [
     (errors.Unavailable, "EWS-AUTH", "server"),
     (errors.Unavailable, "EWS-HANDSHAKE", "server"),
     (errors.ReconnectNeeded, "EWS-VERSION", "version"),
+    (errors.ReconnectNeeded, "EWS-OLD", "server"),
     (errors.ReconnectNeeded, "EWS-MAILBOX", "username"),
     (errors.PermissionMissing, "EWS-DENIED", "username"),
     (errors.RateLimited, "EWS-BUSY", ""),
@@ -71,7 +72,7 @@ def account(
 ) -> SignedIn:
     url = f"https://{host}/EWS/Exchange.asmx"
     server = {"url": url, "username": username, "auth": "ntlm", "version": "2019", "build": "15.2", "chosen": ""}
-    return SignedIn(f"{host} {email}", email, secret={"password": password}, server=server)
+    return SignedIn(f"{host}/{email}", email, secret={"password": password}, server=server)
 
 
 def connected(user: User, email: str = "ines@quay.example", host: str = "mail.quay.example") -> CalendarConnection:

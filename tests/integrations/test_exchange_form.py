@@ -154,8 +154,8 @@ def test_a_new_form_begins_with_what_is_empty() -> None:
 def test_what_a_field_is_for_is_told_to_browsers() -> None:
     fields = ExchangeForm().fields
     told = {name: fields[name].widget.attrs for name in fields}
-    assert told["username"]["autocomplete"] == "username"
-    assert told["password"]["autocomplete"] == "current-password"
+    # Else browsers fill in the sign-in to Sally, and the server is sent it.
+    assert (told["username"]["autocomplete"], told["password"]["autocomplete"]) == ("off", "off")
     assert told["server"]["inputmode"] == "url"
     assert [told[name]["spellcheck"] for name in ("username", "server")] == ["false", "false"]
     assert [told[name]["autocapitalize"] for name in ("username", "server")] == ["none", "none"]

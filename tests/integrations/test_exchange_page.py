@@ -318,7 +318,7 @@ class TestANewPassword:
         (row,) = CalendarConnection.objects.all()
         assert (row.pk, row.account_id, row.host) == (
             refused.pk,
-            "new.quay.example Ines@quay.example",
+            "new.quay.example/Ines@quay.example",
             "new.quay.example",
         )
         assert (row.status, row.cursor) == ("connecting", "")
@@ -332,6 +332,14 @@ class TestANewPassword:
         assert (password_of(there), password_of(refused)) == ("a new one", PASSWORD)
         refused.refresh_from_db()
         assert refused.status == "needs_attention"
+
+    def test_the_address_may_have_changed(self, as_alice: Client, refused: CalendarConnection, look: Look) -> None:
+        """Or is not told any more: the same user name at the same server opens the same mailbox."""
+        look.outcome = "ines.falk@quay.example"
+        as_alice.post(self.address(refused), typed(username="quay\\INES", password="a new one"))
+        (row,) = CalendarConnection.objects.all()
+        assert (row.pk, row.account_email) == (refused.pk, "ines.falk@quay.example")
+        assert password_of(row) == "a new one"
 
     def test_another_mailbox_is_told_of_and_not_connected(
         self, as_alice: Client, refused: CalendarConnection, look: Look

@@ -48,7 +48,16 @@ def test_the_detail_is_never_shown() -> None:
 
 EXCHANGE = pytest.mark.parametrize(("kind", "code", "field"), CODES, ids=[code for _, code, _ in CODES])
 # Nothing but another password, account, version or door helps; all else is tried again.
-WAITS_FOR_THE_PERSON = {"PASSWORD", "LOCKED", "PW-EXPIRED", "EWS-DISABLED", "EWS-VERSION", "EWS-MAILBOX", "EWS-DENIED"}
+WAITS_FOR_THE_PERSON = {
+    "PASSWORD",
+    "LOCKED",
+    "PW-EXPIRED",
+    "EWS-DISABLED",
+    "EWS-VERSION",
+    "EWS-OLD",
+    "EWS-MAILBOX",
+    "EWS-DENIED",
+}
 # It is tried again, and the person may enter where the server is now.
 MAY_HAVE_MOVED = {"NET-2", "EWS-404", "EWS-REDIRECT"}
 

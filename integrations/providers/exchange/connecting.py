@@ -5,7 +5,9 @@ What was found out is stored with the connection, so that no later sync has to a
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +17,7 @@ import requests
 from django.utils import timezone
 
 from integrations.accounts import SignedIn
-from integrations.errors import PasswordRefused, ReconnectNeeded, Unavailable, UnexpectedAnswer
+from integrations.errors import NotReached, PasswordRefused, ReconnectNeeded, Unavailable, UnexpectedAnswer
 from integrations.events import LONGEST_ADDRESS, Window, clean
 from integrations.http import IN_A_PAGE
 from integrations.outbound import PinnedSession
@@ -25,6 +27,8 @@ from integrations.providers.exchange.library import AUTH_TYPES, HEADERS, NEWEST_
 from integrations.providers.exchange.operations import Mailbox
 
 LONGEST_ACCOUNT_ID = 200
+# Seconds in which a look begins its last request; then it ends before a trial is taken for dead (models/trials.py).
+LOOKS_FOR = 60.0
 # The least that every version understands; nothing in it says who asks.
 _QUESTION = (
     b'<?xml version="1.0" encoding="utf-8"?>'
@@ -50,14 +54,12 @@ def look(typed: Typed, api_version: str) -> SignedIn:
         password=typed.password,
         auth=auth,
         versions=[api_version] if api_version else NEWEST_FIRST,
+        before_each=_within(LOOKS_FOR),
         patience=IN_A_PAGE,
     )
-    mailbox = Mailbox(channel, host)
-    try:
-        _read(mailbox)
+    with closing(Mailbox(channel, host)) as mailbox:
+        _read(mailbox, any_version=not api_version)
         address = _address(mailbox, typed.username)
-    finally:
-        mailbox.close()
     return SignedIn(
         account_id=f"{host}/{(address or typed.username).lower()}"[:LONGEST_ACCOUNT_ID],
         email=clean(address or typed.username, LONGEST_ADDRESS),
@@ -112,10 +114,26 @@ def _schemes(response: requests.Response) -> set[str]:
     return {part.strip().split(" ")[0].lower() for value in values for part in value.split(",") if part.strip()}
 
 
-def _read(mailbox: Mailbox) -> None:
+def _within(seconds: float) -> Callable[[], None]:
+    """Lets requests pass for so long."""
+    deadline = time.monotonic() + seconds
+
+    def check() -> None:
+        if time.monotonic() > deadline:
+            raise requests.Timeout("the look as a whole takes too long")
+
+    return check
+
+
+def _read(mailbox: Mailbox, *, any_version: bool) -> None:
     """Really read it: a server may let people in and show them nothing."""
     now = timezone.now().replace(microsecond=0)
-    mailbox.view(Window(now, now + timedelta(days=7)), most=10)
+    try:
+        mailbox.view(Window(now, now + timedelta(days=7)), most=10)
+    except ReconnectNeeded as error:
+        if any_version and error.code == "EWS-VERSION":
+            raise ReconnectNeeded("EWS: knows no version that Sally speaks", code="EWS-OLD") from None
+        raise
 
 
 def _address(mailbox: Mailbox, username: str) -> str:
@@ -124,8 +142,8 @@ def _address(mailbox: Mailbox, username: str) -> str:
     for ask in (mailbox.address, lambda: mailbox.resolve(plain)):
         try:
             address = ask()
-        except PasswordRefused:
-            raise
+        except (PasswordRefused, NotReached):
+            raise  # no answer is none: who it is must not depend on a bad moment
         except (UnexpectedAnswer, Unavailable, ReconnectNeeded):
             continue  # a server that does not answer this has shown its calendar all the same
         if "@" in address:

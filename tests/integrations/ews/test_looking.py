@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
 import requests
-from exchangelib.errors import ErrorAccessDenied, ErrorInvalidOperation, ErrorInvalidRequest, ErrorNonExistentMailbox
+from exchangelib.errors import (
+    ErrorAccessDenied,
+    ErrorInvalidOperation,
+    ErrorInvalidRequest,
+    ErrorNonExistentMailbox,
+    EWSError,
+)
 
 from integrations.accounts import SignedIn
-from integrations.errors import PasswordRefused, ProviderError, ReconnectNeeded, Unavailable
-from integrations.providers.exchange import EXCHANGE
+from integrations.errors import NotReached, PasswordRefused, ProviderError, ReconnectNeeded, Unavailable
+from integrations.http import IN_A_PAGE
+from integrations.models.trials import TRIAL_LASTS
+from integrations.providers.exchange import EXCHANGE, connecting, library
 from integrations.providers.exchange.connecting import open_client
 from tests.conftest import INES, TOMAS
 from tests.integrations.ews.test_client import BERLIN, operations, typed
@@ -114,6 +123,31 @@ class TestVersions:
         monkeypatch.setattr("integrations.providers.exchange.library.ConvertId._get_soap_messages", refused)
         account = look(microsoft, username="QUAY\\tomas")
         assert (account.email, account.server["version"]) == (TOMAS, "Exchange2016")
+
+    def test_a_server_too_old_for_all_of_them_is_said_to_be(self, microsoft: Sandbox) -> None:
+        switch(microsoft, exchange_schema="Exchange2007_SP1", exchange_offers="basic")
+        with pytest.raises(ReconnectNeeded) as refused:
+            look(microsoft)
+        assert refused.value.code == "EWS-OLD"
+
+
+class TestAServerThatIsSlow:
+    def test_a_look_does_not_outlast_the_guard_that_keeps_a_second_window_away(
+        self, microsoft: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert connecting.LOOKS_FOR + sum(dataclasses.astuple(IN_A_PAGE)) < TRIAL_LASTS.total_seconds()
+        switch(microsoft, exchange_offers="basic")
+        monkeypatch.setattr(connecting, "LOOKS_FOR", 0.0)
+        with pytest.raises(NotReached):
+            look(microsoft)
+        assert logins(microsoft) == []
+
+    def test_whose_mailbox_it_is_does_not_depend_on_a_bad_moment(
+        self, microsoft: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(library.ConvertId, "send", _raise(requests.Timeout()))
+        with pytest.raises(NotReached):
+            look(microsoft, username="QUAY\\ines")
 
 
 class TestARefusedPassword:
@@ -236,11 +270,11 @@ def test_the_calendar_is_really_read(microsoft: Sandbox) -> None:
 def test_a_server_that_does_not_know_whose_mailbox_it_is_takes_the_user_name(
     microsoft: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    nothing = requests.RequestException()
-    monkeypatch.setattr("integrations.providers.exchange.operations.library.ConvertId.send", _raise(nothing))
+    nothing = EWSError("no such operation")
+    monkeypatch.setattr(library.ConvertId, "send", _raise(nothing))
     assert look(microsoft, username="QUAY\\tomas").email == TOMAS  # by its address book
     assert look(microsoft, username="QUAY\\ines").email == "QUAY\\ines"  # which has two of that name
-    monkeypatch.setattr("integrations.providers.exchange.operations.library.ResolveNames.send", _raise(nothing))
+    monkeypatch.setattr(library.ResolveNames, "send", _raise(nothing))
     assert look(microsoft, username=INES).email == INES
     account = look(microsoft, username="QUAY\\ines")
     assert (account.email, account.account_id) == ("QUAY\\ines", "localhost/quay\\ines")
@@ -250,9 +284,9 @@ def test_a_server_that_does_not_know_whose_mailbox_it_is_takes_the_user_name(
 def test_a_server_that_refuses_that_question_is_connected_all_the_same(
     microsoft: Sandbox, monkeypatch: pytest.MonkeyPatch, refusal: type[Exception]
 ) -> None:
-    monkeypatch.setattr("integrations.providers.exchange.operations.library.ConvertId.send", _raise(refusal("no")))
+    monkeypatch.setattr(library.ConvertId, "send", _raise(refusal("no")))
     assert look(microsoft, username="QUAY\\tomas").email == TOMAS
-    monkeypatch.setattr("integrations.providers.exchange.operations.library.ResolveNames.send", _raise(refusal("no")))
+    monkeypatch.setattr(library.ResolveNames, "send", _raise(refusal("no")))
     assert look(microsoft, username="QUAY\\tomas").email == "QUAY\\tomas"
 
 
@@ -265,8 +299,8 @@ def test_a_password_that_is_refused_half_way_is_not_sent_again(
         asked.append("ResolveNames")
 
     refused = _raise(PasswordRefused("EWS: 401"))
-    monkeypatch.setattr("integrations.providers.exchange.operations.library.ConvertId.send", refused)
-    monkeypatch.setattr("integrations.providers.exchange.operations.library.ResolveNames.send", resolve)
+    monkeypatch.setattr(library.ConvertId, "send", refused)
+    monkeypatch.setattr(library.ResolveNames, "send", resolve)
     with pytest.raises(PasswordRefused):
         look(microsoft)
     assert asked == []
