@@ -55,6 +55,7 @@ _SHAPES = re.compile(
     r"|(?<![\w.])Ew[A-D][\w+/=-]{24,}+"  # personal accounts: access tokens
     r"|(?<![\w-])[0-9a-z]{5,8}-[0-9a-f]{32}(?![\w-])"  # Django's, in links that invite and that reset a password
     r"|gAAAAA[\w-]{40,}+=*+"  # Fernet
+    r"|TlRMTVNTU[\w+/]{3,}+=*+"  # NTLM's messages: the third is as good as a hash of the password
     r"|-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[^-]*+(?:-----END [A-Z ]{0,30}-----)?"
 )
 _SCHEMES = re.compile(

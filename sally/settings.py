@@ -402,6 +402,7 @@ LOGGING: dict[str, Any] = {
         # They write whole requests at DEBUG, Authorization header included (exchangelib the XML at ERROR too): not
         # even the filter should have to find a secret in there.
         "exchangelib": {"level": "CRITICAL"},
+        "spnego": {"level": "WARNING"},
         "django-q": {"level": "WARNING"},
         # A wrong Host header, or a nonsensical filter in Django admin, is anybody's to send, and no alarm.
         "django.security": {"level": "CRITICAL"},
