@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 class Patience:
     """Seconds: for a connection, for any silence, and for the body of one answer as a whole, however it drips.
 
-    (Headers that drip are not timed; a worker's task has a time limit of its own.)
+    (Headers that drip are timed where somebody typed the server's name, ``integrations.deadlines``.)
     """
 
     connect: float

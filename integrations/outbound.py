@@ -15,6 +15,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,6 +26,7 @@ from urllib3 import HTTPSConnectionPool
 from urllib3.connection import HTTPSConnection
 from urllib3.util.ssl_match_hostname import CertificateError
 
+from integrations import deadlines
 from integrations.http import IN_THE_BACKGROUND, Patience, Session, read_whole
 from integrations.networks import Address, Verdict, judge, network_line, permits
 
@@ -69,7 +71,7 @@ class PinnedAdapter(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"https": _Pool}
+        self.poolmanager.pool_classes_by_scheme = {"https": partial(_Pool, self.patience)}
 
     def proxy_manager_for(self, proxy: Any, **_: Any) -> Any:
         raise Blocked("a proxy would connect wherever it likes")
@@ -123,6 +125,14 @@ class _Limited(requests.Response):
 class _Connection(HTTPSConnection):
     """A connection to an address that was checked; also when a pool opens it again."""
 
+    patience = IN_THE_BACKGROUND
+
+    def getresponse(self) -> Any:
+        """An answer whose headers may take as long as a silence, and its body what is granted to a body."""
+        deadline = time.monotonic() + self.patience.silence + self.patience.answer
+        self.response_class = partial(deadlines.answer, deadline)  # type: ignore[assignment]
+        return super().getresponse()
+
     def connect(self) -> None:
         """Find, connect and shake hands within one time limit (a resolver in the middle of it has its own)."""
         limit = self.timeout if isinstance(self.timeout, int | float) else IN_THE_BACKGROUND.connect
@@ -153,6 +163,15 @@ class _Connection(HTTPSConnection):
 
 class _Pool(HTTPSConnectionPool):
     ConnectionCls = _Connection
+
+    def __init__(self, patience: Patience, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.patience = patience
+
+    def _new_conn(self) -> Any:
+        made = super()._new_conn()
+        made.patience = self.patience  # type: ignore[attr-defined]
+        return made
 
 
 _Target = tuple[int, Any]
