@@ -7,7 +7,9 @@ reading of items are not used, each for a measured reason that stands beside its
 
 from __future__ import annotations
 
+import re
 import struct
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -38,6 +40,14 @@ HEADERS = {**DEFAULT_HEADERS, "User-Agent": "Sally"}
 # "Detect automatically": the newest that servers of an organization's own know, then older ones. (Exchange 2019 and SE
 # speak Exchange2016; 2015 was the cloud's alone.)
 NEWEST_FIRST = ("Exchange2016", "Exchange2013_SP1", "Exchange2013", "Exchange2010_SP2")
+
+# Of an answer that is taken apart, which needs many times its size: a hundred long bodies stay far below.
+MOST_BYTES = 16 * 1024 * 1024
+# Elements and attributes, each of which takes a hundred bytes and more.
+MOST_PIECES = 500_000
+# https://www.w3.org/TR/xml/#charsets
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_REFERENCE = re.compile(rb"&#(?:x([0-9a-fA-F]{1,10})|([0-9]{1,10}));")
 
 
 class FirstAnswer(FailFast):  # type: ignore[misc]  # exchangelib has no types
@@ -160,16 +170,35 @@ class Operation(EWSService):  # type: ignore[misc]
 def parsed(content: bytes) -> Any:
     """The envelope of an answer. Raises ``SOAPError``.
 
-    Exchange lets characters pass that XML forbids, so the parser mends; but what was cut off must not be mended into a
-    shorter list.
+    Exchange lets characters pass that XML forbids, and cuts texts between the halves of one: these are left out.
+    Nothing else is mended, for a parser that recovers leaves out all that follows a mistake, and makes a shorter list.
     """
     if not content.rstrip().endswith(b"Envelope>"):
         raise SOAPError("the answer is no envelope")
-    parser = lxml.etree.XMLParser(resolve_entities=False, no_network=True, recover=True, huge_tree=True)
-    root = lxml.etree.fromstring(content, parser)
-    if root is None:
-        raise SOAPError("the answer is no XML")
-    return root
+    if b"<!DOCTYPE" in content.partition(b"Envelope")[0]:  # SOAP forbids it; what it defines could grow without end
+        raise SOAPError("the answer brings definitions along")
+    if len(content) > MOST_BYTES or sum(map(content.count, (b"<", b'="', b"='"))) > MOST_PIECES:
+        raise SOAPError("the answer is too large")
+    try:
+        return _strictly(content)
+    except lxml.etree.XMLSyntaxError:
+        pass
+    try:
+        return _strictly(_FORBIDDEN.sub("", _REFERENCE.sub(_allowed, content).decode("utf-8", "ignore")).encode())
+    except lxml.etree.XMLSyntaxError as exc:
+        raise SOAPError(f"the answer is no XML: {exc.code}") from None
+
+
+def _strictly(content: bytes) -> Any:
+    # One encoding, whatever is declared: what was looked for above must not hide in another.
+    parser = lxml.etree.XMLParser(encoding="utf-8", resolve_entities=False, no_network=True, huge_tree=True)
+    return lxml.etree.fromstring(content, parser)
+
+
+def _allowed(reference: re.Match[bytes]) -> bytes:
+    """A reference to a character, unless XML forbids that one."""
+    number = int(reference[1], 16) if reference[1] else int(reference[2])
+    return reference[0] if number <= sys.maxunicode and not _FORBIDDEN.match(chr(number)) else b""
 
 
 class GetFolder(Operation):
