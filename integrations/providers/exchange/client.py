@@ -25,6 +25,8 @@ MOST_VIEWS = 200
 MOST_PAGES = 100
 # Ids in one GetItem.
 READ_AT_ONCE = 100
+# A date of a series that lasts longer is no date.
+LONGEST_DATE = timedelta(days=3660)
 # How far one poll walks through a calendar of which no state is known yet, after a first short step.
 STEPS_OF_A_WALK = 4
 WALKING, DONE = "walk", "done"
@@ -103,8 +105,9 @@ class ExchangeClient:
         ]
         worked_out = set(ids) - set(own)
         for master in self._series(sorted({_read_id(id) for id in worked_out})):
-            spans = [_slot_of(id) for id in worked_out if _read_id(id) == reading.id_of(master)]
-            found += [date for slot in spans for date in self._dates_of(master, _moment(slot)) if date.id in worked_out]
+            slots = [_slot_of(id) for id in worked_out if _read_id(id) == reading.id_of(master)]
+            span = Window(min(slots), max(slots) + timedelta(seconds=1)) if slots else None
+            found += [date for date in self._dates_of(master, span) if date.id in worked_out] if span else []
         return found
 
     # -- the window, in parts -------------------------------------------------------------------------------------
@@ -143,14 +146,16 @@ class ExchangeClient:
     def _own_in_series(self) -> tuple[list[str], int]:
         ids: list[str] = []
         offset = pages = 0
-        while pages < MOST_PAGES:
+        while True:
             found = self._mailbox.page(offset)
             pages += 1
             offset += len(found.items)
             in_series = (reading.MASTER, *reading.DATES)
             ids += [reading.id_of(item) for item in found.items if reading.type_of(item) in in_series]
-            if found.complete or not found.items:
+            if found.complete:
                 break
+            if not found.items or pages == MOST_PAGES:
+                raise UnexpectedAnswer("IndexedPageItemView: pages without end", code="PAGES")
         return [id for id in dict.fromkeys(ids) if id], pages
 
     def _series(self, ids: Sequence[str]) -> Iterator[Any]:
@@ -164,10 +169,14 @@ class ExchangeClient:
         zone = reading.zone_of(master) or self._home
         elsewhere = series.changed(master)
         try:
-            for slot in series.slots(master, zone, window.end):
+            for slot in series.slots(master, zone, _long_before(window.start, event), window.end):
                 if window.contains(slot, slot + (event.end - event.start)):
                     yield _date(event, slot, zone)
-        except (ValueError, KeyError):  # a rule that nobody knows: its first date is all that is certain
+        except (
+            ValueError,
+            KeyError,
+            ArithmeticError,
+        ):  # a rule that nobody knows: its first date is all that is certain
             if window.contains(event.start, event.end):
                 yield _date(event, event.start, zone)
         yield from self._exceptions(event, [one for one in elsewhere if window.contains(one.start, one.end)])
@@ -225,6 +234,11 @@ def _filled(event: RemoteEvent, whole: RemoteEvent) -> RemoteEvent:
     )
 
 
+def _long_before(start: datetime, event: RemoteEvent) -> datetime:
+    """What begins earlier is over by ``start``."""
+    return start - min(event.end - event.start, LONGEST_DATE)
+
+
 def _date(master: RemoteEvent, slot: datetime, zone: ZoneInfo) -> RemoteEvent:
     first = last = None
     start, end = slot, slot + (master.end - master.start)
@@ -263,10 +277,6 @@ def _slot_of(id: str) -> datetime:
         return datetime.strptime(id.partition(_MARK)[2], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     except ValueError:
         return datetime(1900, 1, 1, tzinfo=UTC)
-
-
-def _moment(slot: datetime) -> Window:
-    return Window(slot, slot + timedelta(seconds=1))
 
 
 def _chunks(ids: Iterable[str]) -> Iterator[list[str]]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import logging
 import re
 import ssl
+import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import requests
-from exchangelib.errors import EWSError
+from exchangelib.errors import DoesNotExist, EWSError
 
 from integrations import outbound
 from integrations.errors import (
@@ -41,6 +42,17 @@ _SENTENCES = (
     (b"password for this account has expired", "PW-EXPIRED"),
     (b"password must be changed before", "PW-EXPIRED"),
     (b"account is currently disabled", "EWS-DISABLED"),
+)
+# What requests_ntlm, pyspnego and exchangelib trip over where an answer is not what they take for granted.
+_NONSENSE = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    NotImplementedError,
+    struct.error,
+    DoesNotExist,
 )
 LONGEST_WAIT = 86400.0  # seconds
 
@@ -118,8 +130,7 @@ def translated(host: str) -> Iterator[None]:
         raise _of_library(exc, host) from None
     except requests.RequestException as exc:
         raise of_transport(exc, host) from None
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as exc:
-        # What exchangelib trips over where an answer is not what they take for granted.
+    except _NONSENSE as exc:
         raise UnexpectedAnswer(f"EWS: {type(exc).__name__}", code="EWS-ANSWER") from None
 
 

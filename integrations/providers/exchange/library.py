@@ -191,7 +191,8 @@ def parsed(content: bytes) -> Any:
 
 def _strictly(content: bytes) -> Any:
     # One encoding, whatever is declared: what was looked for above must not hide in another.
-    parser = lxml.etree.XMLParser(encoding="utf-8", resolve_entities=False, no_network=True, huge_tree=True)
+    safe = {"encoding": "utf-8", "resolve_entities": False, "no_network": True}
+    parser = lxml.etree.XMLParser(**safe, huge_tree=True, remove_comments=True, remove_pis=True)
     return lxml.etree.fromstring(content, parser)
 
 

@@ -5,14 +5,16 @@ https://learn.microsoft.com/exchange/client-developer/web-service-reference/ews-
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from exchangelib.errors import EWSError
+from exchangelib.errors import ErrorBatchProcessingStopped, EWSError
 from lxml.builder import ElementMaker
 
+from integrations.errors import UnexpectedAnswer
 from integrations.events import Window
 from integrations.providers.exchange import failures, library
 from integrations.providers.exchange.library import MNS, TNS, Channel
@@ -21,6 +23,9 @@ from integrations.providers.exchange.library import MNS, TNS, Channel
 MOST_LISTED = 1000
 # The most changes in one answer of SyncFolderItems.
 MOST_CHANGES = 512
+# Characters; of a calendar with 10,000 items it is some hundred thousand.
+LONGEST_STATE = 2_000_000
+_NUMBER = re.compile("[0-9]{1,9}")
 PLACEHOLDER = "nobody@placeholder.invalid"
 
 # FindItem gives all of them, though exchangelib asks item by item for some: only bodies and people are missing there
@@ -103,7 +108,7 @@ class Mailbox:
         items = root.find(f"{{{TNS}}}Items")
         complete = root.get("IncludesLastItemInRange", "true").lower() in ("true", "1")
         total = root.get("TotalItemsInView", "0")
-        return Found(list(items) if items is not None else [], complete, int(total) if total.isdigit() else 0)
+        return Found(list(items) if items is not None else [], complete, int(total) if _NUMBER.fullmatch(total) else 0)
 
     def items(self, ids: Iterable[str]) -> list[Any]:
         """These items as listed; those that are gone are left out."""
@@ -126,7 +131,11 @@ class Mailbox:
         if not wanted:
             return []
         payload = _M.GetItem(_item_shape(names, body, properties), _M.ItemIds(*wanted))
-        return [one for one in self._send(library.GetItem, payload) if not isinstance(one, Exception)]
+        found = self._send(library.GetItem, payload)
+        # One answer for each: what is not answered is not gone, and must not be taken for it.
+        if len(found) != len(wanted) or any(isinstance(one, bool | ErrorBatchProcessingStopped) for one in found):
+            raise UnexpectedAnswer("GetItem: not an answer for each", code="EWS-ANSWER")
+        return [one for one in found if not isinstance(one, Exception)]
 
     def changes(self, state: str) -> Changes:
         """What changed since ``state``; "" begins with all there is. Only ids are asked for."""
@@ -138,6 +147,8 @@ class Mailbox:
         changes = answer.find(f"{{{MNS}}}Changes")
         last = (answer.findtext(f"{{{MNS}}}IncludesLastItemInRange") or "true").strip().lower()
         new_state = (answer.findtext(f"{{{MNS}}}SyncState") or "").strip()
+        if len(new_state) > LONGEST_STATE:
+            new_state = ""  # which is as good as none: everything is read, and nothing kept
         return Changes(len(changes) if changes is not None else 0, new_state, last in ("true", "1"))
 
     # -- whose it is ----------------------------------------------------------------------------------------------
@@ -163,7 +174,8 @@ class Mailbox:
 
         Exchange answers none or several of them with an error, which makes ``UnexpectedAnswer``.
         """
-        payload = _M.ResolveNames(_M.UnresolvedEntry(name), ReturnFullContactData="false")
+        with failures.translated(self._host):  # a name with characters that XML forbids is nobody's
+            payload = _M.ResolveNames(_M.UnresolvedEntry(name), ReturnFullContactData="false")
         (answer,) = self._one(library.ResolveNames, payload)
         found = [one.text or "" for one in answer.iter(f"{{{TNS}}}EmailAddress")]
         return found[0] if len(found) == 1 else ""

@@ -5,6 +5,7 @@ The rule's elements: https://learn.microsoft.com/exchange/client-developer/excha
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -46,6 +47,7 @@ _MONTHS = (
 # A series that goes on for ever is not followed for ever.
 MOST_DATES = 100_000
 _AN_HOUR_OR_SO = timedelta(minutes=90)
+_STEPS = {rrule.DAILY: timedelta(days=1), rrule.WEEKLY: timedelta(weeks=1)}
 
 
 @dataclass(frozen=True)
@@ -58,21 +60,32 @@ class Changed:
     end: datetime
 
 
-def slots(master: Any, zone: ZoneInfo, until: datetime) -> Iterator[datetime]:
+def slots(master: Any, zone: ZoneInfo, since: datetime, until: datetime) -> Iterator[datetime]:
     """The instants (UTC) at which the series' rule lets it begin, up to ``until``, but for those taken out or changed.
 
-    Rules run on the wall clock of ``zone``. Raises ``ValueError`` for a rule that nobody knows.
+    Some before ``since`` may be among them, so that a series of many years costs no more than one of some days. Rules
+    run on the wall clock of ``zone``. Raises ``ValueError`` for a rule that nobody knows.
     """
     first = moment_of(text_of(master, "Start"))
     recurrence = master.find(f"{{{TNS}}}Recurrence")
     if first is None or recurrence is None:
         raise ValueError("no rule")
     wall = first.astimezone(zone).replace(tzinfo=None)
-    gone = [*_deleted(master), *(one.slot for one in changed(master))]
-    dates = rrule.rrule(dtstart=wall, **_rule(recurrence, wall))
+    gone = sorted([*_deleted(master), *(one.slot for one in changed(master))])
+    rule = _rule(recurrence, wall)
+    dates = rrule.rrule(dtstart=_near(since.astimezone(zone).replace(tzinfo=None), wall, rule), **rule)
     # An hour that a clock skips or repeats is read as the zone had it before the change.
     instants = (one.replace(tzinfo=zone).astimezone(UTC) for one in _limited(dates))
     return (one for one in takewhile(lambda one: one < until, instants) if not _is_among(one, gone))
+
+
+def _near(since: datetime, wall: datetime, rule: dict[str, Any]) -> datetime:
+    """The latest beginning that gives the same dates from ``since`` on."""
+    if "count" in rule or rule["freq"] not in _STEPS:
+        return wall
+    step: timedelta = _STEPS[rule["freq"]] * rule["interval"]
+    # Two steps less: one for the week that is not whole, one for an hour that a clock skips.
+    return wall + step * max(0, (since - wall) // step - 2)
 
 
 def changed(master: Any) -> list[Changed]:
@@ -87,7 +100,8 @@ def changed(master: Any) -> list[Changed]:
 
 def _is_among(slot: datetime, others: Sequence[datetime]) -> bool:
     """Servers without a zone for it count an hour more or less over a change of summer time; no rule is so dense."""
-    return any(abs(slot - one) <= _AN_HOUR_OR_SO for one in others)
+    next_one = bisect_left(others, slot - _AN_HOUR_OR_SO)
+    return next_one < len(others) and others[next_one] <= slot + _AN_HOUR_OR_SO
 
 
 def _deleted(master: Any) -> Iterator[datetime]:
@@ -131,6 +145,8 @@ def _number(part: Any, name: str) -> int:
 
 def _named_days(part: Any) -> tuple[Any, ...]:
     names = text_of(part, "DaysOfWeek").split()
+    if not names:  # dateutil would look for such a day up to the year 9999
+        raise ValueError("no day")
     return tuple(day for name in names for day in _GROUPS.get(name) or (_DAYS[name],))
 
 

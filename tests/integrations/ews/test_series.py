@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,7 +15,7 @@ from integrations.providers.exchange import series
 from tests.integrations.ews.items import item
 
 BERLIN = ZoneInfo("Europe/Berlin")
-FAR = datetime(2040, 1, 1, tzinfo=UTC)
+LONG_AGO, FAR = datetime(1990, 1, 1, tzinfo=UTC), datetime(2040, 1, 1, tzinfo=UTC)
 
 
 def master(pattern: str, bounds: str = "<t:NoEndRecurrence><t:StartDate>2026-10-01Z</t:StartDate></t:NoEndRecurrence>",
@@ -24,7 +25,9 @@ def master(pattern: str, bounds: str = "<t:NoEndRecurrence><t:StartDate>2026-10-
 
 def days(found: Any, count: int) -> list[str]:
     """The first dates as they are on the wall in Berlin."""
-    return [f"{one.astimezone(BERLIN):%Y-%m-%d %H:%M}" for one in islice(series.slots(found, BERLIN, FAR), count)]
+    return [
+        f"{one.astimezone(BERLIN):%Y-%m-%d %H:%M}" for one in islice(series.slots(found, BERLIN, LONG_AGO, FAR), count)
+    ]
 
 
 # 14:00 UTC on Monday, 2 November 2026 is 15:00 in Berlin.
@@ -93,7 +96,7 @@ DAILY = "<t:DailyRecurrence><t:Interval>1</t:Interval></t:DailyRecurrence>"
 def test_the_hour_on_the_wall_stays_when_summer_time_ends() -> None:
     found = master(DAILY, Start="2026-10-24T07:30:00Z", End="2026-10-24T08:00:00Z")
     assert days(found, 3) == ["2026-10-24 09:30", "2026-10-25 09:30", "2026-10-26 09:30"]
-    instants = [f"{one:%H:%M}" for one in islice(series.slots(found, BERLIN, FAR), 3)]
+    instants = [f"{one:%H:%M}" for one in islice(series.slots(found, BERLIN, LONG_AGO, FAR), 3)]
     assert instants == ["07:30", "08:30", "08:30"]
 
 
@@ -141,7 +144,7 @@ def test_dates_that_were_changed_are_told_and_left_out() -> None:
 
 def test_only_up_to_the_end_of_the_window() -> None:
     until = datetime(2026, 11, 4, 14, tzinfo=UTC)
-    assert len(list(series.slots(master(DAILY), BERLIN, until))) == 2
+    assert len(list(series.slots(master(DAILY), BERLIN, LONG_AGO, until))) == 2
 
 
 @pytest.mark.parametrize(
@@ -151,6 +154,7 @@ def test_only_up_to_the_end_of_the_window() -> None:
         lambda: master("<t:HourlyRecurrence><t:Interval>1</t:Interval></t:HourlyRecurrence>"),
         lambda: master("<t:DailyRecurrence><t:Interval>0</t:Interval></t:DailyRecurrence>"),
         lambda: master("<t:DailyRecurrence><t:Interval>soon</t:Interval></t:DailyRecurrence>"),
+        lambda: master("<t:WeeklyRecurrence><t:Interval>1</t:Interval><t:DaysOfWeek/></t:WeeklyRecurrence>"),
         lambda: master(
             "<t:WeeklyRecurrence><t:Interval>1</t:Interval><t:DaysOfWeek>Someday</t:DaysOfWeek></t:WeeklyRecurrence>"
         ),
@@ -158,4 +162,29 @@ def test_only_up_to_the_end_of_the_window() -> None:
 )
 def test_a_rule_that_nobody_knows_is_refused(make: Callable[[], Any]) -> None:
     with pytest.raises((ValueError, KeyError)):
-        list(series.slots(make(), BERLIN, FAR))
+        list(series.slots(make(), BERLIN, LONG_AGO, FAR))
+
+
+@pytest.mark.parametrize("pattern", [pattern for pattern, _ in PATTERNS])
+def test_the_dates_are_the_same_from_wherever_they_are_looked_at(pattern: str) -> None:
+    found, since = master(pattern), datetime(2037, 3, 29, tzinfo=UTC)
+    late = [one for one in series.slots(found, BERLIN, since, FAR) if one >= since]
+    assert late == [one for one in series.slots(found, BERLIN, LONG_AGO, FAR) if one >= since]
+
+
+def test_a_series_of_a_century_costs_no_more_than_one_of_some_days() -> None:
+    found = master(DAILY, Start="1900-01-01T09:00:00Z", End="1900-01-01T10:00:00Z")
+    assert len(list(series.slots(found, BERLIN, FAR - timedelta(days=10), FAR))) < 15
+
+
+def test_many_dates_that_were_taken_out_cost_little() -> None:
+    gone = "".join(
+        f"<t:DeletedOccurrence><t:Start>{datetime(1900, 1, 1, tzinfo=UTC) + timedelta(days=n):%Y-%m-%dT%H:%M:%SZ}"
+        "</t:Start></t:DeletedOccurrence>"
+        for n in range(20_000)
+    )
+    counted = "<t:NumberedRecurrence><t:NumberOfOccurrences>9999</t:NumberOfOccurrences></t:NumberedRecurrence>"
+    found = master(DAILY, counted, f"<t:DeletedOccurrences>{gone}</t:DeletedOccurrences>", Start="1990-01-01T09:00:00Z")
+    began = time.process_time()
+    assert len(list(series.slots(found, BERLIN, LONG_AGO, FAR))) == 9999
+    assert time.process_time() - began < 5
