@@ -17,7 +17,7 @@ SHORTEST_VALUE = 6
 
 _STEMS = (
     "token|passw|passphrase|secret|assertion|authori[sz]ation|cookie|sessionid|session[_-]key|csrf|api[_-]?key"
-    "|private[_-]key|credential|code[_-]verifier|client[_-]info"
+    "|private[_-]key|credential|code[_-]verifier|client[_-]info|nt(?:v2)?_hash|lm_hash"
 )
 # Words of every day as well: hidden as a parameter or a quoted key, but not in "state: connected" or "exit code: 1".
 _WORDS = "pwd|passcode|code|state|nonce|session[_-]state|device[_-]code|user[_-]code"

@@ -21,6 +21,7 @@ NAMES = [
     *("token", "access_token", "refresh_token", "id_token", "password", "secret", "client_secret", "client_assertion"),
     *("authorization", "code", "code_verifier", "state", "cookie", "sessionid", "csrftoken", "api_key", "x-api-key"),
     *("new_password1", "csrfmiddlewaretoken", "__Host-sessionid", "__Host-csrftoken", "apikey", "Set-Cookie", "nonce"),
+    *("nt_hash", "ntv2_hash", "lm_hash"),
 ]
 
 
