@@ -27,8 +27,9 @@ from integrations.providers.exchange.library import AUTH_TYPES, HEADERS, NEWEST_
 from integrations.providers.exchange.operations import Mailbox
 
 LONGEST_ACCOUNT_ID = 200
-# Seconds in which a look begins its last request; then it ends before a trial is taken for dead (models/trials.py).
-LOOKS_FOR = 60.0
+# Seconds, to which the last answer is added: a thread of the pages is free again before a trial counts as dead, and a
+# worker before its task is killed.
+LONGEST_LOOK, LONGEST_READ = 40, 60
 # The least that every version understands; nothing in it says who asks.
 _QUESTION = (
     b'<?xml version="1.0" encoding="utf-8"?>'
@@ -54,7 +55,7 @@ def look(typed: Typed, api_version: str) -> SignedIn:
         password=typed.password,
         auth=auth,
         versions=[api_version] if api_version else NEWEST_FIRST,
-        before_each=_within(LOOKS_FOR),
+        before_each=_in_time(LONGEST_LOOK),
         patience=IN_A_PAGE,
     )
     with closing(Mailbox(channel, host)) as mailbox:
@@ -90,9 +91,24 @@ def open_client(
         password=password,
         auth=server["auth"],
         versions=[version, *others],
-        before_each=before_each,
+        before_each=_in_time(LONGEST_READ, before_each),
     )
     return ExchangeClient(Mailbox(channel, urlsplit(server["url"]).hostname or ""), home)
+
+
+def _in_time(seconds: float, before_each: Callable[[], None] = lambda: None) -> Callable[[], None]:
+    """What runs before each request, until so many seconds have passed. Raises ``Unavailable`` from then on.
+
+    Every answer has its time limit, but a slow server may be asked a hundred times.
+    """
+    end = time.monotonic() + seconds
+
+    def check() -> None:
+        if time.monotonic() > end:
+            raise Unavailable("EWS: too slow as a whole", code="EWS-STORE")
+        before_each()
+
+    return check
 
 
 def _offered(url: str, host: str) -> str:
@@ -112,17 +128,6 @@ def _offered(url: str, host: str) -> str:
 def _schemes(response: requests.Response) -> set[str]:
     values = response.raw.headers.getlist("WWW-Authenticate")
     return {part.strip().split(" ")[0].lower() for value in values for part in value.split(",") if part.strip()}
-
-
-def _within(seconds: float) -> Callable[[], None]:
-    """Lets requests pass for so long."""
-    deadline = time.monotonic() + seconds
-
-    def check() -> None:
-        if time.monotonic() > deadline:
-            raise requests.Timeout("the look as a whole takes too long")
-
-    return check
 
 
 def _read(mailbox: Mailbox, *, any_version: bool) -> None:

@@ -10,10 +10,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from pytest_django import Settings
 
-from integrations.errors import ProviderError, UnexpectedAnswer
+from integrations.errors import ProviderError, Unavailable, UnexpectedAnswer
 from integrations.http import retry_after
+from integrations.providers.exchange import EXCHANGE, Typed
 from integrations.providers.exchange.client import ExchangeClient
 from integrations.providers.exchange.connecting import open_client
+from integrations.server_address import ServerAddress
 from tests.contracts import WINDOW
 from tests.tls_server import Answer, Authority, serving
 
@@ -150,3 +152,28 @@ def test_a_challenge_that_is_none_is_one_of_ours(token: str, authority: Authorit
 @pytest.mark.parametrize("value", ["Mon, 99999999999999999999 Jan 9999 00:00:00 +99999999999999999999", "1 1 1 1 1"])
 def test_a_date_that_is_none_asks_for_no_wait(value: str) -> None:
     assert retry_after({"Retry-After": value}) == 0
+
+
+def test_a_server_that_has_always_one_more_part_is_not_asked_for_ever(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two hundred parts, each within its own time limit, are more time than a task has."""
+    monkeypatch.setattr("integrations.providers.exchange.connecting.LONGEST_READ", 0)
+    with pytest.raises(Unavailable) as raised:
+        opened(listing(IncludesLastItemInRange="false")).events(WINDOW)
+    assert raised.value.code == "EWS-STORE"
+
+
+def test_a_look_has_an_end_too(authority: Authority, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("integrations.providers.exchange.connecting.LONGEST_LOOK", 0)
+
+    class Basic(Answer):
+        def do_GET(self) -> None:
+            self.answer(401, WWW_Authenticate="Basic")
+
+    with serving(authority.certify("localhost"), Basic) as server:
+        settings.EXCHANGE_SANDBOX = f"localhost:{server.server_port}"
+        typed = Typed(ServerAddress("localhost", server.server_port), "ines", "a-password")
+        with pytest.raises(Unavailable):
+            EXCHANGE.look(typed)
+        assert len(server.asked) == 1  # the question that carries no password
