@@ -6,6 +6,7 @@ A page holds whole days, as many as about a hundred meetings take: of today and 
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -123,7 +124,7 @@ def page_of(
     order = ("-start", "-pk") if wish.before else ("start", "pk")
     shown = list(rows.order_by(*order)[: MOST_OF_A_DAY + PAGE_SIZE])
     marks = _marks(shown, since, zone)
-    accounts = {one.pk: one.account_email for one in connections} if len(connections) > 1 else {}
+    accounts = names_of(connections) if len(connections) > 1 else {}
     entries = sorted(
         (_entry(one, first, now, zone, marks.get(one.pk, ()), accounts.get(one.connection_id, "")) for one in shown),
         key=lambda entry: (entry.day, not entry.meeting.all_day, entry.meeting.start, entry.meeting.pk),
@@ -139,6 +140,15 @@ def page_of(
         cut=len(shown) == MOST_OF_A_DAY + PAGE_SIZE,
         good_until=_good_until(shown, now, zone),
     )
+
+
+def names_of(connections: Sequence[CalendarConnection]) -> dict[uuid.UUID, str]:
+    """What people tell their calendars by: the address, and the door where one address came through several."""
+    addresses = Counter(one.account_email for one in connections)
+    return {
+        one.pk: one.account_email if addresses[one.account_email] == 1 else f"{one.account_email} – {one.door.name}"
+        for one in connections
+    }
 
 
 def _last_from(found: MeetingQuerySet, first: date, zone: ZoneInfo) -> date | None:

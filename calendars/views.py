@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.views.decorators.http import require_safe
 
-from calendars.agenda import Wish, page_of, wish_of
+from calendars.agenda import Wish, names_of, page_of, wish_of
 from calendars.models import Meeting
 from calendars.telling import history_of, stored_of, when
 from calendars.visits import Visit
@@ -39,6 +39,7 @@ def agenda(request: HttpRequest, user: User) -> HttpResponse:
         unread = [one for one in connections if one.status == one.Status.CONNECTING]
         context = {
             "connections": connections,
+            "calendars": names_of(connections),
             "unread": unread,
             "all_read": all(one.last_synced_at for one in connections),
             "troubled": [one for one in connections if one.problem],

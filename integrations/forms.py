@@ -26,7 +26,7 @@ REFUSED: dict[Reason, Words] = {
     Reason.EMPTY: _("Please enter the address of your Exchange server."),
     Reason.TOO_LONG: _("This is too long for the address of a server."),
     Reason.NOT_HTTPS: _("Sally sends passwords over https only. Please enter an address that begins with https://."),
-    Reason.USERINFO: _("Please enter the address without a user name in it; that has a field of its own."),
+    Reason.USERINFO: _("Please enter the server's address, without a user name or an e-mail address in it."),
     Reason.PORT: _("Sally reaches Exchange servers at port 443 only. Please enter the address without another port."),
     Reason.NOT_A_HOST: _("This is not the address of a server. The example below shows what one looks like."),
     Reason.NUMBER: _("Please enter the server's name, or its IP address as four numbers with dots between them."),

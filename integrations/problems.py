@@ -356,6 +356,16 @@ ROWS = (
     Row(
         errors.SignInCancelled,
         sign_in=_(
+            "You declined at Microsoft, or went back from its page. Nothing was connected; if you want Sally to read "
+            "this calendar, try again and accept."
+        ),
+        code="ACCESS_DENIED",
+        numbers=(65004,),
+        at="microsoft-personal",
+    ),
+    Row(
+        errors.SignInCancelled,
+        sign_in=_(
             "You declined at Microsoft, or went back from its page. Nothing was connected. If Microsoft asked for an "
             "admin's approval, ask an admin of your organization to sign in here once; otherwise try again and accept."
         ),

@@ -169,6 +169,11 @@ class CalendarConnection(models.Model):
         return self.can_sync and (running or waiting) and self.attempts < MOST_ATTEMPTS
 
     @property
+    def looked_at(self) -> datetime | None:
+        """When a sync last succeeded, whether it found that something changed or not."""
+        return max((one for one in (self.last_synced_at, self.last_seen_at) if one), default=None)
+
+    @property
     def unsettled(self) -> bool:
         """Whether pages that show it should keep looking: it syncs, or was never read yet."""
         return self.syncing or self.status == self.Status.CONNECTING
@@ -176,7 +181,7 @@ class CalendarConnection(models.Model):
     @property
     def appearance(self) -> str:
         """Changes when what pages show of it changes, so that they need not be drawn again otherwise."""
-        shown = (self.status, self.syncing, self.problem and self.problem.code, self.last_synced_at, self.next_sync_at)
+        shown = (self.status, self.syncing, self.problem and self.problem.code, self.looked_at, self.next_sync_at)
         counts = (self.meeting_count, self.private_left_out, self.offline_left_out, self.unreadable_count)
         own = (self.account_name, self.account_email, self.sync_private, self.sync_only_online, self.unseen)
         return hashlib.sha256(repr((*shown, *counts, *own)).encode()).hexdigest()[:16]

@@ -70,7 +70,9 @@ class TrialQuerySet(models.QuerySet["PasswordTrial"]):
         trial = self.claim(user, typed.address.url, typed.username, clock())
         try:
             trial.ask_whether_refused(typed)
-            return look(typed)
+            found = look(typed)
+            trial.delete()  # one that worked is none to be counted
+            return found
         except PasswordRefused as error:
             if error.code == PasswordRefused.code:
                 trial.refused_password = make_password(_peppered(typed))

@@ -83,8 +83,9 @@ class TestWhatItCosts:
         for _ in range(3):
             sync_once(connection)
         microsoft.control("DELETE", "log")
-        sync_once(connection)
-        assert connection.status == Status.CONNECTED
+        later = timezone.now() + timedelta(minutes=5)
+        sync_once(connection, later)
+        assert (connection.status, connection.looked_at) == (Status.CONNECTED, later)
         assert operations(microsoft) == {"SyncFolderItems": 1}
 
     def test_ten_changed_of_900(self, microsoft: Sandbox, connection: CalendarConnection) -> None:

@@ -26,7 +26,7 @@ from integrations.errors import OperatorProblem, UnexpectedAnswer, WrongDoor
 from integrations.models import CalendarConnection, ConnectionSecret
 from integrations.providers.microsoft import PERSONAL, WORK, Microsoft
 from sally.models import User
-from tests.conftest import INES, INES_AT_HOME, address_of, connect, sign_in_at_microsoft
+from tests.conftest import INES, INES_AT_HOME, address_of, connect, connect_exchange, sign_in_at_microsoft
 from tests.sandbox_process import Sandbox
 
 BASE = "/settings/integrations/"
@@ -448,3 +448,18 @@ def test_a_registration_for_other_accounts_is_the_operators_to_mend(microsoft: S
 def test_a_guest_is_still_no_account_of_the_other_kind() -> None:
     with pytest.raises(UnexpectedAnswer):
         oauth._account_id({"client_info": "eyJ1aWQiOiAidSIsICJ1dGlkIjogImhvbWUifQ"}, {"tid": CONSUMERS})
+
+
+def test_who_declines_at_the_personal_door_is_not_sent_to_an_admin(as_alice: Client, microsoft: Sandbox) -> None:
+    back = sign_in_at_microsoft(as_alice, microsoft, INES_AT_HOME, accept=False, tile=PERSONAL.key)
+    words = said(as_alice.get(back))
+    assert "You declined at Microsoft" in words
+    assert "admin" not in words
+
+
+def test_one_address_through_two_doors_is_told_apart(as_alice: Client, microsoft: Sandbox) -> None:
+    connect(as_alice, microsoft)
+    connect_exchange(as_alice, microsoft)
+    page = as_alice.get("/meetings/").content.decode()
+    for door in ("Microsoft 365 / Exchange Online", "Exchange On-Premise"):
+        assert f">{INES} – Outlook Calendar ({door})</option>" in page

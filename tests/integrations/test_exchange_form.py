@@ -49,7 +49,7 @@ def test_a_host_with_or_without_a_path_is_read_into_one_address(typed: str, url:
         ("m" * 3000, "This is too long for the address of a server."),
         ("http://mail.quay.example", "Sally sends passwords over https only."),
         ("ftp://mail.quay.example", "Sally sends passwords over https only."),
-        ("ines:secret@mail.quay.example", "Please enter the address without a user name in it"),
+        ("ines:secret@mail.quay.example", "Please enter the server's address, without a user name"),
         ("mail.quay.example:8443", "Sally reaches Exchange servers at port 443 only."),
         ("mail server", "This is not the address of a server."),
         ("\\\\mail\\share", "This is not the address of a server."),

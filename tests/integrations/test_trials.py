@@ -141,8 +141,7 @@ class TestWhatIsKept:
 
     def test_nothing_is_kept_of_one_that_worked(self, alice: User, server: Server) -> None:
         trial(server, alice, "right")
-        row = PasswordTrial.objects.get()
-        assert (row.refused_password, row.ended_at) == ("", NOW)
+        assert not PasswordTrial.objects.exists()
 
 
 class TestTwoAtOnce:
@@ -226,9 +225,13 @@ class TestTooMany:
             PasswordTrial.objects.claim(alice, "https://b.example", "anybody", NOW + 12 * MINUTE)
         assert refused.value.until == NOW + 15 * MINUTE
         assert trial(server, bob, "right", NOW + 12 * MINUTE) == "a calendar"
-        assert trial(server, alice, "right", NOW + 15 * MINUTE) == "a calendar"
+        assert trial(server, alice, WRONG, NOW + 15 * MINUTE) == "PasswordRefused"
         assert trial(server, alice, "right", NOW + 15 * MINUTE) == "TooManyTrials"
         assert len(server.logins) == 12
+
+    def test_those_that_worked_do_not_count(self, alice: User, server: Server) -> None:
+        for number in range(12):
+            assert trial(server, alice, "right", NOW + number * MINUTE) == "a calendar"
 
     def test_also_where_no_server_was_reached(self, alice: User) -> None:
         """Else it would find out what answers in a network."""

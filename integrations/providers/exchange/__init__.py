@@ -60,7 +60,7 @@ class Exchange:
     note: Words = _("You need your user name, your password and the server's address, which your IT department knows.")
     logo = "integrations/_server_logo.html"
     entrance = "integrations/_exchange_entrance.html"
-    reopen: Words = _("Enter the password")
+    reopen: Words = _("Enter sign-in details")
     name_id = "name-of-exchange"
 
     def look(self, typed: Typed) -> SignedIn:

@@ -97,7 +97,7 @@ def open_client(
 
 
 def _in_time(seconds: float, before_each: Callable[[], None] = lambda: None) -> Callable[[], None]:
-    """What runs before each request, until so many seconds have passed. Raises ``Unavailable`` from then on.
+    """What runs before each request, until so many seconds have passed. Raises ``requests.Timeout`` from then on.
 
     Every answer has its time limit, but a slow server may be asked a hundred times.
     """
@@ -105,7 +105,7 @@ def _in_time(seconds: float, before_each: Callable[[], None] = lambda: None) -> 
 
     def check() -> None:
         if time.monotonic() > end:
-            raise Unavailable("EWS: too slow as a whole", code="EWS-STORE")
+            raise requests.Timeout("too slow as a whole")
         before_each()
 
     return check

@@ -97,7 +97,7 @@ class Command(BaseCommand):
         if stand_in:
             lines += ["Microsoft is a stand-in on this machine: connect a calendar, choose Ines Falk, accept."]
             lines += ["At the tile for personal accounts she is Ines F., ines.falk@outlook.example."]
-            lines += [f"So is an Exchange server:  {stand_in['exchange_url']}"]
+            lines += [f"An Exchange server to try:  {stand_in['exchange_url']}"]
             lines += [f"  where she is  QUAY\\ines  with the password  {stand_in['exchange_password']}"]
             lines += [f"Change her calendar:  {stand_in['pages_url']}/outlook/  and watch Sally follow."]
         self._say("\n".join([*lines, "Ctrl-C stops everything.", ""]))

@@ -161,7 +161,7 @@ def test_a_server_that_has_always_one_more_part_is_not_asked_for_ever(
     monkeypatch.setattr("integrations.providers.exchange.connecting.LONGEST_READ", 0)
     with pytest.raises(Unavailable) as raised:
         opened(listing(IncludesLastItemInRange="false")).events(WINDOW)
-    assert raised.value.code == "EWS-STORE"
+    assert raised.value.code == "NET-2"
 
 
 def test_a_look_has_an_end_too(authority: Authority, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
