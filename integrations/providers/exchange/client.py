@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 from integrations.errors import UnexpectedAnswer
 from integrations.events import NOTHING, Changed, Kind, Listing, Poll, RemoteEvent, Window
 from integrations.providers.exchange import reading, series
-from integrations.providers.exchange.operations import MOST_LISTED, Mailbox
+from integrations.providers.exchange.failures import TOO_MANY
+from integrations.providers.exchange.operations import MOST_LISTED, Found, Mailbox
 
 # A listing cannot be paged, so the window is cut: by as many as were there the last time, well below the limit.
 WELL_BELOW = 900
@@ -119,7 +120,7 @@ class ExchangeClient:
         items: list[Any] = []
         while waiting:
             part = waiting.pop(0)
-            found = self._mailbox.view(part)
+            found = self._listed(part)
             views += 1
             if found.complete and len(found.items) < MOST_LISTED:
                 items += found.items
@@ -129,6 +130,15 @@ class ExchangeClient:
                 # What the server says of the whole saves some halving; it need not be right.
                 waiting[:0] = _cut(part, min(max(2, ceil(found.total / WELL_BELOW)), 50))
         return items, views
+
+    def _listed(self, part: Window) -> Found:
+        """Some servers refuse what others cut off."""
+        try:
+            return self._mailbox.view(part)
+        except UnexpectedAnswer as error:
+            if error.code != TOO_MANY:
+                raise
+            return Found([], complete=False, total=0)
 
     # -- a server that does not list the dates of a series ----------------------------------------------------------
 
@@ -172,11 +182,8 @@ class ExchangeClient:
             for slot in series.slots(master, zone, _long_before(window.start, event), window.end):
                 if window.contains(slot, slot + (event.end - event.start)):
                     yield _date(event, slot, zone)
-        except (
-            ValueError,
-            KeyError,
-            ArithmeticError,
-        ):  # a rule that nobody knows: its first date is all that is certain
+        except (ValueError, KeyError, ArithmeticError):
+            # A rule that nobody knows: its first date is all that is certain.
             if window.contains(event.start, event.end):
                 yield _date(event, event.start, zone)
         yield from self._exceptions(event, [one for one in elsewhere if window.contains(one.start, one.end)])

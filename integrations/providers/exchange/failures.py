@@ -6,7 +6,6 @@ Which failure looks how was measured; codes are Microsoft's
 
 from __future__ import annotations
 
-import logging
 import re
 import ssl
 import struct
@@ -31,8 +30,6 @@ from integrations.errors import (
 )
 from integrations.http import retry_after
 
-logger = logging.getLogger(__name__)
-
 # The beginning of every answer of EWS; a page may be XML too.
 _ENVELOPE = re.compile(rb"\s*(\xef\xbb\xbf)?\s*(<\?xml[^>]*\?>)?\s*<([A-Za-z][\w.-]*:)?Envelope[\s>]")
 # What Windows says of a password that is right and yet opens nothing, where a server passes it on
@@ -55,6 +52,8 @@ _NONSENSE = (
     DoesNotExist,
 )
 LONGEST_WAIT = 86400.0  # seconds
+# Of a listing: to be asked for in smaller parts.
+TOO_MANY = "EWS-COUNT"
 
 _BY_CODE: Mapping[str, tuple[type[ProviderError], str]] = {
     "ErrorPasswordExpired": (PasswordRefused, "PW-EXPIRED"),
@@ -71,7 +70,7 @@ _BY_CODE: Mapping[str, tuple[type[ProviderError], str]] = {
     "ErrorIncorrectSchemaVersion": (ReconnectNeeded, "EWS-VERSION"),
     "ErrorServerBusy": (RateLimited, "EWS-BUSY"),
     "ErrorExceededConnectionCount": (RateLimited, "EWS-BUSY"),
-    "ErrorExceededFindCountLimit": (RateLimited, "EWS-BUSY"),
+    "ErrorExceededFindCountLimit": (UnexpectedAnswer, TOO_MANY),
     "ErrorMailboxMoveInProgress": (Unavailable, "EWS-MOVE"),
     "ErrorMailboxStoreUnavailable": (Unavailable, "EWS-STORE"),
     "ErrorMailboxFailover": (Unavailable, "EWS-STORE"),

@@ -1,4 +1,4 @@
-"""What of exchangelib Sally uses, and where she does otherwise: the only module that knows it.
+"""What of exchangelib Sally uses, and where she does otherwise: the only module that knows more than its errors.
 
 exchangelib 5.6 speaks EWS: SOAP, versions, NTLM, the names of errors. Its sessions, its cache, its retries and its
 reading of items are not used, each for a measured reason that stands beside its replacement;

@@ -161,6 +161,14 @@ class TestTheWindow:
         assert (len(listing), len(listing.unchanged)) == (0, 2500)
         assert operations(microsoft) == {"FindItem": 3 + 3}
 
+    def test_a_server_that_refuses_a_long_list_is_asked_for_shorter_ones(
+        self, microsoft: Sandbox, client: ExchangeClient
+    ) -> None:
+        microsoft.control("PUT", f"mailboxes/{INES}", text=CALENDAR)
+        refusal = {"exchange_answer": "ErrorExceededFindCountLimit", "exchange_answer_times": 1}
+        microsoft.control("POST", "settings", json=refusal)
+        assert len(client.events(WINDOW)) == 7
+
     def test_events_all_in_one_hour(self, microsoft: Sandbox, client: ExchangeClient) -> None:
         first = datetime(2026, 11, 11, 11, tzinfo=UTC)
         microsoft.control("POST", "settings", json={"exchange_find_limit": 40})
