@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
@@ -113,6 +114,14 @@ class Sandbox:
     def log(self) -> list[dict[str, Any]]:
         entries: list[dict[str, Any]] = self.control("GET", "log")
         return entries
+
+    def operations(self) -> Counter[str]:
+        """What was asked of the Exchange server since the log was emptied, by its name."""
+        return Counter(str(one["operation"]) for one in self.log() if one["operation"])
+
+    def logins(self) -> list[str]:
+        """Every POST whose credentials the Exchange server had to verify: "ok" or "refused"."""
+        return [str(one["login"]) for one in self.log() if one["login"]]
 
     def sign_in(self, authorize_url: str, email: str = "ines@quay.example", accept: bool = True) -> str:
         """Walk the pages like a person; the address that the application is called back at (not followed)."""

@@ -62,10 +62,6 @@ def place(sandbox: Sandbox) -> str:
     return urlsplit(sandbox.exchange_url).netloc
 
 
-def logins(sandbox: Sandbox) -> list[str]:
-    return [str(one["login"]) for one in sandbox.log() if one["login"]]
-
-
 def tab_to(page: Page, target: Locator) -> None:
     for _ in range(40):
         if target.evaluate("one => one === document.activeElement"):
@@ -110,12 +106,12 @@ def test_by_keyboard_only_a_wrong_password_and_then_the_right_one(
     expect(page.locator("#id_username")).to_have_value("QUAY\\ines")
     expect(page.get_by_text(words["asked"])).to_contain_text(microsoft.exchange_url)
     person.check("refused")
-    assert logins(microsoft) == ["refused"]
+    assert microsoft.logins() == ["refused"]
 
     page.keyboard.type(WRONG)
     page.keyboard.press("Enter")
     expect(page.locator("#id_password_error")).to_contain_text(words["not again"])
-    assert logins(microsoft) == ["refused"]
+    assert microsoft.logins() == ["refused"]
 
     page.keyboard.type(microsoft.exchange_password)
     tab_to(page, page.get_by_role("button", name=words["connect"], exact=True))

@@ -8,7 +8,6 @@ from __future__ import annotations
 import gc
 import logging
 import os
-from collections import Counter
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -57,14 +56,6 @@ def sync_once(connection: CalendarConnection, now: datetime | None = None) -> Ca
     return connection
 
 
-def operations(sandbox: Sandbox) -> Counter[str]:
-    return Counter(str(one["operation"]) for one in sandbox.log() if one["operation"])
-
-
-def logins(sandbox: Sandbox) -> list[str]:
-    return [str(one["login"]) for one in sandbox.log() if one["login"]]
-
-
 class TestWhatItCosts:
     def test_a_first_sync_of_3000(self, microsoft: Sandbox, connection: CalendarConnection) -> None:
         microsoft.control("PUT", f"mailboxes/{INES}", text=calendar(3000, every=timedelta(minutes=40)))
@@ -73,7 +64,7 @@ class TestWhatItCosts:
             sync_once(connection)
             if not Meeting.objects.filter(version="").exists() and Meeting.objects.count() == 3000:
                 break
-        found = operations(microsoft)
+        found = microsoft.operations()
         assert Meeting.objects.count() == 3000
         assert Meeting.objects.exclude(version="").count() == 3000
         assert found.total() <= 3000 / 100 + 12, found
@@ -86,7 +77,7 @@ class TestWhatItCosts:
         later = timezone.now() + timedelta(minutes=5)
         sync_once(connection, later)
         assert (connection.status, connection.looked_at) == (Status.CONNECTED, later)
-        assert operations(microsoft) == {"SyncFolderItems": 1}
+        assert microsoft.operations() == {"SyncFolderItems": 1}
 
     def test_ten_changed_of_900(self, microsoft: Sandbox, connection: CalendarConnection) -> None:
         text = calendar(900, every=timedelta(hours=2))
@@ -99,7 +90,7 @@ class TestWhatItCosts:
         microsoft.control("DELETE", "log")
         sync_once(connection)
         assert Meeting.objects.filter(subject__startswith="Changed").count() == 10
-        assert operations(microsoft).total() <= 4, operations(microsoft)
+        assert microsoft.operations().total() <= 4, microsoft.operations()
 
     def test_the_meetings_do_not_wait_for_the_walk(self, microsoft: Sandbox, connection: CalendarConnection) -> None:
         microsoft.control("POST", "settings", json={"exchange_sync_limit": 10})
@@ -107,7 +98,7 @@ class TestWhatItCosts:
         microsoft.control("DELETE", "log")
         sync_once(connection)
         assert Meeting.objects.count() == 200
-        assert operations(microsoft)["SyncFolderItems"] == 1
+        assert microsoft.operations()["SyncFolderItems"] == 1
 
 
 class TestChanges:
@@ -194,7 +185,7 @@ class TestARefusedPassword:
         self, microsoft: Sandbox, refused: CalendarConnection
     ) -> None:
         sync_once(refused)
-        assert logins(microsoft) == ["refused"]
+        assert microsoft.logins() == ["refused"]
         assert (refused.status, refused.next_sync_at) == (Status.NEEDS_ATTENTION, None)
         assert (refused.last_error_kind, refused.last_error) == ("PasswordRefused", "PASSWORD")
 
@@ -205,7 +196,7 @@ class TestARefusedPassword:
         token = str(refused.lease_token)
         for _ in range(2):
             tasks.sync_connection(str(refused.pk), token)
-        assert logins(microsoft) == ["refused"]
+        assert microsoft.logins() == ["refused"]
 
     def test_a_week_of_schedules_and_buttons_afterwards_costs_none(
         self, microsoft: Sandbox, refused: CalendarConnection, as_alice: Client, alice: User

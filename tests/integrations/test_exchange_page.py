@@ -288,7 +288,8 @@ class TestANewPassword:
     def test_its_card_leads_to_the_form(self, as_alice: Client, refused: CalendarConnection) -> None:
         page = shown(as_alice.get("/settings/integrations/"))
         assert re.search(
-            rf'<a class="button button-main" href="{re.escape(self.address(refused))}"[^>]*>Enter sign-in details</a>', page
+            rf'<a class="button button-main" href="{re.escape(self.address(refused))}"[^>]*>Enter sign-in details</a>',
+            page,
         )
         assert "repeated attempts lock accounts" in page
 

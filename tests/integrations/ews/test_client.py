@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -31,10 +30,6 @@ def typed(sandbox: Sandbox, username: str = INES, password: str = "", version: s
 def opened(sandbox: Sandbox, **changed: str) -> ExchangeClient:
     account = EXCHANGE.look(typed(sandbox, **changed))
     return open_client(account.server, account.secret["password"], BERLIN, lambda: None)
-
-
-def operations(sandbox: Sandbox) -> Counter[str]:
-    return Counter(str(one["operation"]) for one in sandbox.log() if one["operation"])
 
 
 @pytest.fixture
@@ -89,10 +84,10 @@ class TestPolling:
         microsoft.control("PUT", f"mailboxes/{INES}", text=singles(1200, every=timedelta(minutes=20)))
         microsoft.control("DELETE", "log")
         first = client.poll("")
-        assert operations(microsoft) == {"SyncFolderItems": 1}
+        assert microsoft.operations() == {"SyncFolderItems": 1}
         assert first.changed is Changed.UNKNOWN
         second = client.poll(first.cursor)
-        assert operations(microsoft) == {"SyncFolderItems": 3}
+        assert microsoft.operations() == {"SyncFolderItems": 3}
         assert second.changed is Changed.UNKNOWN
         assert client.poll(second.cursor).changed is Changed.NO
 
@@ -151,7 +146,7 @@ class TestTheWindow:
         listing = client.events(WINDOW)
         assert sorted(one.subject for one in listing) == sorted(f"Number {one}" for one in range(2500))
         # One that is cut off, three parts of it, and three pages in search of series.
-        assert operations(microsoft) == {"FindItem": 7}
+        assert microsoft.operations() == {"FindItem": 7}
 
     def test_the_number_known_cuts_it_beforehand(self, microsoft: Sandbox, client: ExchangeClient) -> None:
         microsoft.control("PUT", f"mailboxes/{INES}", text=singles(2500, every=timedelta(minutes=15)))
@@ -159,7 +154,7 @@ class TestTheWindow:
         microsoft.control("DELETE", "log")
         listing = client.events(WINDOW, known)
         assert (len(listing), len(listing.unchanged)) == (0, 2500)
-        assert operations(microsoft) == {"FindItem": 3 + 3}
+        assert microsoft.operations() == {"FindItem": 3 + 3}
 
     def test_a_server_that_refuses_a_long_list_is_asked_for_shorter_ones(
         self, microsoft: Sandbox, client: ExchangeClient
@@ -184,7 +179,7 @@ class TestTheWindow:
         microsoft.control("DELETE", "log")
         with pytest.raises(ProviderError):
             client.events(WINDOW)
-        assert operations(microsoft)["FindItem"] < 60
+        assert microsoft.operations()["FindItem"] < 60
 
     def test_a_window_of_more_than_two_years_is_cut(self, microsoft: Sandbox, client: ExchangeClient) -> None:
         microsoft.control("PUT", f"mailboxes/{INES}", text=CALENDAR)
@@ -227,4 +222,4 @@ class TestOddServers:
         microsoft.control("PUT", f"mailboxes/{INES}", text=CALENDAR)
         microsoft.control("DELETE", "log")
         client.events(WINDOW)
-        assert operations(microsoft) == {"FindItem": 1}
+        assert microsoft.operations() == {"FindItem": 1}

@@ -22,18 +22,13 @@ from integrations.models.trials import TRIAL_LASTS
 from integrations.providers.exchange import EXCHANGE, connecting, library
 from integrations.providers.exchange.connecting import open_client
 from tests.conftest import INES, TOMAS
-from tests.integrations.ews.test_client import BERLIN, operations, typed
+from tests.integrations.ews.test_client import BERLIN, typed
 from tests.sandbox_process import Sandbox
 
 
 def switch(sandbox: Sandbox, **switches: Any) -> None:
     sandbox.control("POST", "settings", json=switches)
     sandbox.control("DELETE", "log")
-
-
-def logins(sandbox: Sandbox) -> list[str]:
-    """Every POST whose credentials the server had to verify."""
-    return [str(one["login"]) for one in sandbox.log() if one["login"]]
 
 
 def look(sandbox: Sandbox, **changed: str) -> SignedIn:
@@ -113,7 +108,7 @@ class TestVersions:
         with pytest.raises(ReconnectNeeded) as refused:
             look(microsoft, version="2016")
         assert refused.value.code == "EWS-VERSION"
-        assert logins(microsoft) == ["ok"]
+        assert microsoft.logins() == ["ok"]
 
     def test_an_operation_that_no_version_knows_says_nothing_about_them(
         self, microsoft: Sandbox, monkeypatch: pytest.MonkeyPatch
@@ -140,7 +135,7 @@ class TestAServerThatIsSlow:
         monkeypatch.setattr(connecting, "LONGEST_LOOK", 0.0)
         with pytest.raises(NotReached):
             look(microsoft)
-        assert logins(microsoft) == []
+        assert microsoft.logins() == []
 
     def test_whose_mailbox_it_is_does_not_depend_on_a_bad_moment(
         self, microsoft: Sandbox, monkeypatch: pytest.MonkeyPatch
@@ -170,7 +165,7 @@ class TestARefusedPassword:
         with pytest.raises(PasswordRefused) as refused:
             look(microsoft, password="not-the-password", version=version)
         assert refused.value.code == "PASSWORD"
-        assert logins(microsoft) == ["refused"]
+        assert microsoft.logins() == ["refused"]
 
     @pytest.mark.parametrize("offers", ["basic", "ntlm"])
     def test_with_what_is_stored_it_costs_one_too(self, microsoft: Sandbox, offers: str) -> None:
@@ -182,7 +177,7 @@ class TestARefusedPassword:
         with pytest.raises(PasswordRefused):
             client.poll("")
         client.close()
-        assert logins(microsoft) == ["refused"]
+        assert microsoft.logins() == ["refused"]
 
     @pytest.mark.parametrize(
         ("state", "code"), [("locked", "LOCKED"), ("expired", "PW-EXPIRED"), ("disabled", "EWS-DISABLED")]
@@ -196,7 +191,7 @@ class TestARefusedPassword:
         with pytest.raises(PasswordRefused) as refused:
             look(microsoft)
         assert refused.value.code == code
-        assert len(logins(microsoft)) == 1
+        assert len(microsoft.logins()) == 1
 
 
 @pytest.mark.parametrize("offers", ["ntlm", "basic"])
@@ -213,7 +208,7 @@ def test_a_server_that_offers_nothing_sally_can_use_learns_no_password(microsoft
     with pytest.raises(Unavailable) as refused:
         look(microsoft)
     assert refused.value.code == "EWS-AUTH"
-    assert logins(microsoft) == []
+    assert microsoft.logins() == []
 
 
 @pytest.mark.parametrize(
@@ -240,7 +235,7 @@ def test_what_a_server_does_instead_has_its_code(microsoft: Sandbox, answer: str
     with pytest.raises(ProviderError) as raised:
         look(microsoft)
     assert raised.value.code == code
-    assert len(logins(microsoft)) <= 1
+    assert len(microsoft.logins()) <= 1
     assert microsoft.exchange_password not in str(raised.value)
 
 
@@ -264,7 +259,7 @@ def test_a_plain_port_has_its_code(microsoft: Sandbox, settings: Any) -> None:
 def test_the_calendar_is_really_read(microsoft: Sandbox) -> None:
     microsoft.control("DELETE", "log")
     look(microsoft)
-    assert operations(microsoft)["FindItem"] == 1
+    assert microsoft.operations()["FindItem"] == 1
 
 
 def test_a_server_that_does_not_know_whose_mailbox_it_is_takes_the_user_name(

@@ -13,7 +13,7 @@ from lxml import etree
 from integrations.outbound import PinnedAdapter
 from tests.conftest import INES
 from tests.contracts import CALENDAR, WINDOW
-from tests.integrations.ews.test_client import opened, operations
+from tests.integrations.ews.test_client import opened
 from tests.sandbox_process import Sandbox
 
 SOAP = "{http://schemas.xmlsoap.org/soap/envelope/}"
@@ -47,7 +47,7 @@ def test_all_that_sally_asks_is_valid(microsoft: Sandbox, sent: list[bytes], sch
     client._mailbox.resolve("tomas")
     client.close()
     asked = {"ConvertId", "FindItem", "GetFolder", "GetItem", "ResolveNames", "SyncFolderItems"}
-    assert set(operations(microsoft)) - {""} == asked
+    assert set(microsoft.operations()) - {""} == asked
 
     valid = etree.XMLSchema(etree.parse(Path(os.environ["SALLY_EWS_SCHEMA"]) / "messages.xsd"))
     for content in sent:
