@@ -35,7 +35,13 @@ class ProviderError(Exception):
 
 
 class Temporary(ProviderError):
+    """``retry_after``: seconds in which nothing is sent, whoever asks for it; 0 where the usual pause will do."""
+
     code = "TEMP"
+
+    def __init__(self, detail: str = "", *, code: str = "", retry_after: float = 0.0) -> None:
+        super().__init__(detail, code=code)
+        self.retry_after = retry_after
 
 
 class Unavailable(Temporary):
@@ -57,13 +63,9 @@ class NotReached(Unavailable):
 
 
 class RateLimited(Temporary):
-    """``retry_after`` is in seconds, 0 where the provider named none."""
+    """The provider asks for patience; ``retry_after`` is 0 where it says not for how long."""
 
     code = "RATE"
-
-    def __init__(self, detail: str = "", *, code: str = "", retry_after: float = 0.0) -> None:
-        super().__init__(detail, code=code)
-        self.retry_after = retry_after
 
 
 class UnexpectedAnswer(Temporary):

@@ -28,7 +28,6 @@ from integrations.errors import (
     OperatorProblem,
     PasswordRefused,
     ProviderError,
-    RateLimited,
     ReconnectNeeded,
     Temporary,
 )
@@ -422,7 +421,7 @@ class CalendarConnection(models.Model):
             changes |= {"next_sync_at": now + _pause(self.failures + 1)}
             if self.failures + 1 >= FAILURES_SHOWN:
                 changes["cursor"] = ""  # it may be what the provider trips over, under whatever name
-        if isinstance(error, RateLimited) and error.retry_after:
+        if isinstance(error, Temporary) and error.retry_after:
             not_before = now + timedelta(seconds=error.retry_after)
             changes |= {"not_before": not_before, "next_sync_at": max(changes["next_sync_at"], not_before)}
         return changes

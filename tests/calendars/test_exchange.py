@@ -233,6 +233,24 @@ class TestARefusedPassword:
         assert refused.status == Status.NEEDS_ATTENTION
 
 
+@pytest.mark.parametrize("answer", ["html", "redirect", "403", "404"])
+def test_what_stands_before_the_server_is_sent_the_password_once_an_hour_at_most(
+    microsoft: Sandbox, connection: CalendarConnection, as_alice: Client, answer: str
+) -> None:
+    """A gateway may refuse a password by a page of its own, and count it."""
+    microsoft.control("POST", "settings", json={"exchange_answer": answer, "exchange_offers": "basic"})
+    CalendarConnection.objects.update(server=connection.server | {"auth": "basic"})
+    microsoft.control("DELETE", "log")
+    now = timezone.now()
+    for minute in range(0, 120, 10):
+        later = now + timedelta(minutes=minute)
+        as_alice.post(f"/settings/integrations/{connection.pk}/sync/")
+        claimed, token = CalendarConnection.objects.due(later).claim(later, limit=1)
+        for pk in claimed:
+            sync.run(pk, token, clock=lambda at=later: at)  # type: ignore[misc]
+    assert len(microsoft.log()) == 2
+
+
 def test_nothing_of_a_sync_is_logged_but_names(
     microsoft: Sandbox, connection: CalendarConnection, caplog: pytest.LogCaptureFixture
 ) -> None:

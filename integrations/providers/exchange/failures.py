@@ -52,6 +52,8 @@ _NONSENSE = (
     DoesNotExist,
 )
 LONGEST_WAIT = 86400.0  # seconds
+# Directories lock accounts after a few refusals within half an hour or so.
+GATEWAY_PAUSE = 3600.0
 # Of a listing: to be asked for in smaller parts.
 TOO_MANY = "EWS-COUNT"
 
@@ -91,20 +93,22 @@ def check(response: requests.Response) -> None:
     if status == 401:
         raise _refused(response)
     what = f"EWS: {status}"
-    if status == 200:
-        raise Unavailable(f"{what} without an envelope", code="EWS-PAGE")
     if response.headers.get("X-CasErrorCode"):
         raise Unavailable(what, code="EWS-CAS")
-    if 300 <= status < 400:
-        raise Unavailable(what, code="EWS-REDIRECT")
-    if status in _BY_STATUS:
-        raise Unavailable(what, code=_BY_STATUS[status])
+    if status == 200 or 300 <= status < 400 or status in _BY_STATUS:
+        code = "EWS-PAGE" if status == 200 else _BY_STATUS.get(status, "EWS-REDIRECT")
+        raise Unavailable(what, code=code, retry_after=_patience(response))
     wait = retry_after(response.headers)
     if status == 429 or (status >= 500 and wait):
         raise RateLimited(what, code="EWS-BUSY", retry_after=wait)
     if status >= 500:
         raise Unavailable(what, code="EWS-STORE")
     raise UnexpectedAnswer(what, code="EWS-ANSWER")
+
+
+def _patience(response: requests.Response) -> float:
+    """Seconds. What answers instead of Exchange may have looked at the password all the same, and count refusals."""
+    return GATEWAY_PAUSE if "Authorization" in response.request.headers else 0.0
 
 
 def _refused(response: requests.Response) -> ProviderError:
