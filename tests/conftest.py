@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 from django.test import Client
+from django.utils import translation
 from playwright.sync_api import Browser, sync_playwright
 from pytest_django import Settings
 
@@ -83,6 +84,12 @@ def fast_passwords(settings: Settings) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     # Pages in tests need no collectstatic; the demo's and the browser's tests use the real thing.
     settings.STORAGES = settings.STORAGES | UNCOLLECTED
+
+
+@pytest.fixture(autouse=True)
+def no_language_of_another_test() -> None:
+    """What the last page of a test was shown in stays the thread's until the next."""
+    translation.deactivate()
 
 
 @pytest.fixture
