@@ -48,7 +48,11 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = None
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "handlers": {"console": {"class": "logging.StreamHandler", "level": "ERROR"}},
+    # Answers of 500 are wanted (a SOAP fault is one): what is printed is bugs, which come with their traceback.
+    "filters": {
+        "bugs": {"()": "django.utils.log.CallbackFilter", "callback": lambda record: record.exc_info is not None}
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "level": "ERROR", "filters": ["bugs"]}},
     "loggers": {
         # Refused requests are the sandbox's daily bread; GET /control/log has them all.
         "django.server": {"handlers": [], "propagate": False},

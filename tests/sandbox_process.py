@@ -5,12 +5,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 from urllib.parse import urlencode, urljoin, urlsplit
 
 import requests
@@ -82,6 +84,8 @@ class Sandbox:
             # A stale announcement of an earlier run carries that run's process id.
             if announcement.exists() and (said := json.loads(announcement.read_text()))["pid"] == process.pid:
                 said.pop("pid")
+                for pipe in (process.stdout, process.stderr):
+                    threading.Thread(target=_drain, args=(pipe,), daemon=True).start()
                 return cls(process=process, directory=directory, **said)
             time.sleep(0.02)
         process.kill()
@@ -160,6 +164,13 @@ def _choose(form: Form, email: str, accept: bool) -> tuple[str, str]:
         if button in wanted:
             return button
     raise AssertionError(f"No button for {email} among {form.buttons}")
+
+
+def _drain(pipe: IO[bytes] | None) -> None:
+    """Read on: whoever writes to a pipe that is full waits, and with it all that holds a lock meanwhile."""
+    with suppress(OSError, ValueError):
+        while pipe and os.read(pipe.fileno(), 65536):
+            pass
 
 
 def launch(directory: Path, *args: str) -> subprocess.Popen[bytes]:

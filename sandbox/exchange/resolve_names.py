@@ -15,11 +15,14 @@ def _write(group: Element, person: Person) -> None:
 
 
 def resolve_names(request: Request, _person: Person, answer: Answer) -> None:
-    """Ambiguous names are resolved by how names and addresses begin, as the directory does."""
+    """Ambiguous names are resolved by how names and addresses begin, as the directory does.
+
+    Personal accounts are in no organization's directory.
+    """
     word = (request.element.findtext(m("UnresolvedEntry")) or "").strip()
     word = word.removeprefix("smtp:").rpartition("\\")[2]
     begins = Q(email__istartswith=word) | Q(name__istartswith=word) | Q(name__icontains=f" {word}")
-    found = list(Person.objects.filter(begins)) if word else []
+    found = list(Person.objects.exclude(kind=Person.Kind.PERSONAL).filter(begins)) if word else []
     if not found:
         answer.trouble("ErrorNameResolutionNoResults")
         return

@@ -22,6 +22,7 @@ from integrations.models.trials import TRIAL_LASTS
 from integrations.providers.exchange import EXCHANGE, connecting, library
 from integrations.providers.exchange.connecting import open_client
 from tests.conftest import INES, TOMAS
+from tests.contracts import CALENDAR
 from tests.integrations.ews.test_client import BERLIN, typed
 from tests.sandbox_process import Sandbox
 
@@ -268,6 +269,7 @@ def test_a_server_that_does_not_know_whose_mailbox_it_is_takes_the_user_name(
     nothing = EWSError("no such operation")
     monkeypatch.setattr(library.ConvertId, "send", _raise(nothing))
     assert look(microsoft, username="QUAY\\tomas").email == TOMAS  # by its address book
+    microsoft.control("PUT", "mailboxes/inessa@quay.example", text=CALENDAR)
     assert look(microsoft, username="QUAY\\ines").email == "QUAY\\ines"  # which has two of that name
     monkeypatch.setattr(library.ResolveNames, "send", _raise(nothing))
     assert look(microsoft, username=INES).email == INES
