@@ -256,3 +256,15 @@ def calendar_of_tomas(today: date) -> str:
                          guests=[_guest(_MARA, "ACCEPTED")])  # fmt: skip
 
     return _text("Tomas Ruy", events())
+
+
+def calendar_of_ada(today: date) -> str:
+    """The admin's."""
+    on = _Calendar(today)
+
+    def events() -> Iterator[Event]:
+        yield on.meeting("patch-day", "Patch day", on.workday(2), "07:00", minutes=120, busy="OOF")
+        yield on.meeting("approvals", "Approvals of the week", on.workday(3), "13:00", teams="approvals",
+                         organizer="Ada Quint <ada@quay.example>", guests=[_guest(_TOMAS, "ACCEPTED")])  # fmt: skip
+
+    return _text("Ada Quint", events())

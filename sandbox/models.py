@@ -16,6 +16,7 @@ class Person(models.Model):
     kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.WORK)
     email = models.EmailField(unique=True)
     name = models.CharField(max_length=200)
+    admin = models.BooleanField(default=False)
     oid = models.CharField(max_length=36, unique=True)
 
     class Meta:
@@ -55,6 +56,24 @@ class Consent(models.Model):
 
     def __str__(self) -> str:
         return f"consent of {self.person} to {self.client_id}"
+
+
+class TenantConsent(models.Model):
+    """The scopes that an admin granted to an application for everybody of the tenant, space-separated."""
+
+    objects: ClassVar[models.Manager["TenantConsent"]] = models.Manager()
+    tenant_id = models.CharField(max_length=36)
+    client_id = models.CharField(max_length=100)
+    scopes = models.TextField()
+    granted_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant_id", "client_id"], name="one_consent_per_tenant_and_application")
+        ]
+
+    def __str__(self) -> str:
+        return f"consent of tenant {self.tenant_id} to {self.client_id}"
 
 
 class AuthorizationCode(models.Model):

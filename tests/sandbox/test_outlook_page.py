@@ -116,6 +116,7 @@ def test_the_people_are_listed(sandbox: Sandbox) -> None:
     assert re.findall(r'href="/outlook/([^"]+)/"', page.text) == [
         "ines@quay.example",
         "tomas@quay.example",
+        "ada@quay.example",
         "ines.falk@outlook.example",
         "luisa@hotmail.example",
     ]
