@@ -3,29 +3,30 @@
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
-from urllib.parse import urlencode, urlsplit
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from sandbox import people, tokens
+from sandbox import approval, consents, people, tokens
 from sandbox.entra import (
     EntraError,
     check_client_id,
     check_redirect_uri,
+    check_scopes,
     check_tenant,
-    invitation,
+    error_fields,
+    refused_page,
     takes,
-    trace_ids,
+    to_application,
     wrong_door,
     wrong_door_sentence,
 )
 from sandbox.installation import installation, switches
-from sandbox.models import Consent, Person
-from sandbox.scopes import SENTENCES, normalized
+from sandbox.models import Person
+from sandbox.scopes import lines, normalized
+from sandbox.sign_in import pick_account
 
 _PROMPTS = frozenset({"", "login", "none", "consent", "select_account"})
 
@@ -82,7 +83,6 @@ def _check_target(asked: _Request) -> None:
 
 def _check(asked: _Request, query: QueryDict) -> None:
     """Raises ``_Refused`` for a request that the application has to mend."""
-    unknown = normalized(query.get("scope", ""), installation().services_url)[1]
     if query.get("response_type") != "code":
         text = "The app requested an unsupported response type. This sandbox knows only 'code'."
         raise _Refused(EntraError(700054, "unsupported_response_type", text))
@@ -91,15 +91,10 @@ def _check(asked: _Request, query: QueryDict) -> None:
         raise _Refused(EntraError(900144, "invalid_request", text))
     if asked.prompt not in _PROMPTS:
         raise _Refused(EntraError(90023, "invalid_request", f"Unsupported 'prompt' value '{asked.prompt}'."))
-    if unknown:
-        text = (
-            f"The application '{asked.client_id}' asked for scope '{unknown[0]}' that doesn't exist on the resource "
-            "'00000003-0000-0000-c000-000000000000'. Contact the app vendor."
-        )
-        raise _Refused(EntraError(650053, "invalid_client", text))
-    if not asked.scopes:
-        text = "The request body must contain the following parameter: 'scope'."
-        raise _Refused(EntraError(900144, "invalid_request", text))
+    try:
+        check_scopes(asked.client_id, query.get("scope", ""))
+    except EntraError as exc:
+        raise _Refused(exc) from exc
     if asked.challenge and asked.challenge_method not in ("S256", "plain"):
         text = "Invalid Code_Challenge_Method: it must be 'S256' or 'plain'."
         raise _Refused(EntraError(501491, "invalid_request", text))
@@ -112,18 +107,11 @@ def _back(request: HttpRequest, asked: _Request, fields: dict[str, str]) -> Http
     if asked.response_mode == "form_post":
         context = {"action": asked.redirect_uri, "fields": fields}
         return render(request, "sandbox/form_post.html", context)
-    joint = "&" if urlsplit(asked.redirect_uri).query else "?"
-    return HttpResponseRedirect(f"{asked.redirect_uri}{joint}{urlencode(fields)}")
+    return to_application(asked.redirect_uri, fields)
 
 
 def _back_with_error(request: HttpRequest, asked: _Request, error: EntraError) -> HttpResponse:
-    ids = trace_ids()
-    fields = {
-        "error": error.error,
-        "error_description": error.description(ids),
-        "error_uri": f"{installation().services_url}/error?code={error.code}",
-    }
-    return _back(request, asked, fields)
+    return _back(request, asked, error_fields(error))
 
 
 def _refusal_wanted() -> EntraError | None:
@@ -145,14 +133,15 @@ def _back_with_code(request: HttpRequest, asked: _Request, person: Person) -> Ht
 
 
 def _agreed(person: Person, asked: _Request) -> bool:
-    consent = Consent.objects.filter(person=person, client_id=asked.client_id).first()
-    return consent is not None and set(asked.scopes) <= set(consent.scopes.split())
+    return set(asked.scopes) <= consents.agreed(person, asked.client_id)
 
 
-def _remember_consent(person: Person, asked: _Request) -> None:
-    consent, _ = Consent.objects.get_or_create(person=person, client_id=asked.client_id)
-    scopes = sorted({*consent.scopes.split(), *asked.scopes})
-    Consent.objects.filter(pk=consent.pk).update(scopes=" ".join(scopes))
+def _remember_consent(request: HttpRequest, asked: _Request, person: Person) -> None:
+    """An admin may agree for everybody in the same breath, and then needs no consent of their own."""
+    if person.admin and request.POST.get("for_organization"):
+        consents.grant_to_tenant(asked.scopes, datetime.now(UTC))
+    else:
+        consents.remember(person, asked.client_id, asked.scopes)
 
 
 def _without_page(request: HttpRequest, asked: _Request, person: Person | None) -> HttpResponse:
@@ -169,24 +158,24 @@ def _without_page(request: HttpRequest, asked: _Request, person: Person | None) 
     return _back_with_code(request, asked, person)
 
 
-def _pick_account(request: HttpRequest, asked: _Request, sentence: str = "") -> HttpResponse:
-    """Whoever signed in in this browser, of either kind: Microsoft's own list shows both too."""
-    context = {"people": Person.objects.all(), "invitation": invitation(asked.tenant), "sentence": sentence}
-    return render(request, "sandbox/pick_account.html", context)
-
-
 def _at_the_wrong_door(request: HttpRequest, asked: _Request, person: Person) -> HttpResponse | None:
     """What an account of the other kind gets; None where it may go on."""
     if takes(asked.tenant, person) or switches().wrong_door == "open":
         return None
     if switches().wrong_door == "redirect":
         return _back_with_error(request, asked, wrong_door(person))
-    return _pick_account(request, asked, wrong_door_sentence(person))
+    return pick_account(request, asked.tenant, wrong_door_sentence(person))
 
 
 def _ask_consent(request: HttpRequest, asked: _Request, person: Person) -> HttpResponse:
-    scopes: list[dict[str, Any]] = [{"name": name, "sentence": SENTENCES[name]} for name in asked.scopes]
-    return render(request, "sandbox/consent.html", {"person": person, "scopes": scopes})
+    """An admin is offered to agree for everybody, which is off at first (application-consent-experience.md)."""
+    return render(request, "sandbox/consent.html", {"person": person, "scopes": lines(asked.scopes)})
+
+
+def _stop(request: HttpRequest, asked: _Request, person: Person) -> HttpResponse:
+    if switches().approval_returns == "redirect":
+        return _back_with_error(request, asked, approval.error())
+    return approval.stop(request, person, asked.scopes)
 
 
 def _next_page(request: HttpRequest, asked: _Request) -> HttpResponse:
@@ -195,7 +184,7 @@ def _next_page(request: HttpRequest, asked: _Request) -> HttpResponse:
         return _without_page(request, asked, hinted if hinted and takes(asked.tenant, hinted) else None)
     person = people.find(request.POST["account"]) if "account" in request.POST else hinted
     if person is None:
-        return _pick_account(request, asked)
+        return pick_account(request, asked.tenant)
     turned_away = _at_the_wrong_door(request, asked, person)
     if turned_away:
         return turned_away
@@ -203,8 +192,10 @@ def _next_page(request: HttpRequest, asked: _Request) -> HttpResponse:
     if decision == "cancel":
         text = "User declined to consent to access the app."
         return _back_with_error(request, asked, EntraError(65004, "access_denied", text))
+    if approval.is_needed(person, asked.client_id, asked.scopes):
+        return _stop(request, asked, person)
     if decision == "accept":
-        _remember_consent(person, asked)
+        _remember_consent(request, asked, person)
     elif asked.prompt == "consent" or not _agreed(person, asked):
         return _ask_consent(request, asked, person)
     refusal = _refusal_wanted()
@@ -220,8 +211,7 @@ def authorize(request: HttpRequest, tenant: str) -> HttpResponse:
         _check(asked, request.GET)
         response = _next_page(request, asked)
     except EntraError as exc:
-        context = {"error": exc, "ids": trace_ids()}
-        response = render(request, "sandbox/refused.html", context, status=exc.status)
+        response = refused_page(request, exc)
     except _Refused as exc:
         response = _back_with_error(request, asked, exc.error)
     response["Cache-Control"] = "no-store"
@@ -238,5 +228,5 @@ def signed_out(request: HttpRequest, tenant: str) -> HttpResponse:
             check_redirect_uri(after)
             return HttpResponseRedirect(after)
     except EntraError as exc:
-        return render(request, "sandbox/refused.html", {"error": exc, "ids": trace_ids()}, status=exc.status)
+        return refused_page(request, exc)
     return render(request, "sandbox/signed_out.html")

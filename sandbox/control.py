@@ -10,17 +10,18 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from sandbox import changes, people
+from sandbox import changes, consents, people
 from sandbox.delta import SYNC_STATES
 from sandbox.edits import UnknownEvent
 from sandbox.exchange.accounts import DIRECTORY
 from sandbox.exchange.sync_folder_items import STATES
 from sandbox.faults import FAULTS, read_fault
 from sandbox.ics import read_series
-from sandbox.installation import reset_switches, turn_switches
-from sandbox.models import AccessToken, Mailbox, Person, RefreshToken
+from sandbox.installation import installation, reset_switches, turn_switches
+from sandbox.models import AccessToken, Consent, Mailbox, Person, RefreshToken
 from sandbox.origin import from_elsewhere
 from sandbox.requestlog import LOG
+from sandbox.scopes import SENTENCES, normalized
 
 _View = Callable[..., HttpResponse]
 
@@ -147,6 +148,50 @@ def revoke(request: HttpRequest) -> HttpResponse:
 @controlling("POST")
 def settings(request: HttpRequest) -> HttpResponse:
     turn_switches(_json(request))
+    return _done()
+
+
+def _scopes(wanted: object) -> list[str]:
+    """Those named, or all that there are. Raises ``ValueError`` for one that there is not."""
+    if wanted is None:
+        return list(SENTENCES)
+    if not isinstance(wanted, list) or not all(isinstance(name, str) for name in wanted):
+        raise TypeError("The scopes are a list of names, or null for all.")
+    known, unknown = normalized(" ".join(wanted), installation().services_url)
+    if unknown:
+        raise ValueError(f"There is no scope {unknown[0]}.")
+    return known
+
+
+def _told_consents() -> JsonResponse:
+    """What is granted: for everybody, since when, and by each person for themselves."""
+    tenants = consents.tenants_consent()
+    own = Consent.objects.exclude(scopes="").select_related("person").order_by("person__pk")
+    return JsonResponse(
+        {
+            "domain": people.TENANT_DOMAIN,
+            "tenant": tenants.scopes.split() if tenants else [],
+            "granted_at": tenants.granted_at.isoformat() if tenants else None,
+            "people": {one.person.email: one.scopes.split() for one in own},
+        }
+    )
+
+
+@controlling("GET", "POST")
+def consent(request: HttpRequest) -> HttpResponse:
+    """Grant for the tenant, or take it back, with what its people granted themselves unless ``people`` is false."""
+    if request.method == "GET":
+        return _told_consents()
+    wanted = _json(request)
+    scopes, granted, of_people = _scopes(wanted.get("scopes")), wanted.get("granted"), wanted.get("people", True)
+    if not isinstance(granted, bool) or not isinstance(of_people, bool):
+        raise TypeError("Say whether it is granted: true or false; and so of the people.")
+    if wanted.get("domain", people.TENANT_DOMAIN) != people.TENANT_DOMAIN:
+        raise _Unknown(f"There is no tenant {wanted['domain']}.")
+    if granted:
+        consents.grant_to_tenant(scopes, datetime.now(UTC))
+    else:
+        consents.withdraw(scopes, of_people=of_people)
     return _done()
 
 

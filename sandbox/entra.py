@@ -4,13 +4,15 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
-from django.http import JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import render
 
 from sandbox.installation import installation
 from sandbox.models import Person
 from sandbox.people import CONSUMERS_ID, CONSUMERS_NAME, TENANT_DOMAIN, TENANT_ID, tenant_of
+from sandbox.scopes import normalized
 
 # Whose accounts each name of a tenant takes (entra-docs, v2-protocols-oidc.md).
 _WORK, _PERSONAL = frozenset({Person.Kind.WORK}), frozenset({Person.Kind.PERSONAL})
@@ -77,15 +79,62 @@ def as_json(error: EntraError, client_request_id: str) -> JsonResponse:
     return JsonResponse(body, status=error.status)
 
 
+def error_fields(error: EntraError) -> dict[str, str]:
+    """The same for an application that is told through its redirect URI."""
+    return {
+        "error": error.error,
+        "error_description": error.description(trace_ids()),
+        "error_uri": f"{installation().services_url}/error?code={error.code}",
+    }
+
+
+def refused_page(request: HttpRequest, error: EntraError) -> HttpResponse:
+    """The same for the person, where no application may be told."""
+    return render(request, "sandbox/refused.html", {"error": error, "ids": trace_ids()}, status=error.status)
+
+
+def to_application(redirect_uri: str, fields: dict[str, str]) -> HttpResponseRedirect:
+    joint = "&" if urlsplit(redirect_uri).query else "?"
+    return HttpResponseRedirect(f"{redirect_uri}{joint}{urlencode(fields)}")
+
+
+def _no_such_tenant(tenant: str) -> EntraError:
+    text = (
+        f"Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into "
+        "the correct cloud. Check with your subscription administrator, this may happen if there are no active "
+        "subscriptions for the tenant."
+    )
+    return EntraError(90002, "invalid_request", text)
+
+
 def check_tenant(tenant: str) -> None:
     """Raises ``EntraError`` for a tenant that is not here."""
     if tenant.lower() not in _TENANTS:
+        raise _no_such_tenant(tenant)
+
+
+def check_tenant_of_admins(tenant: str) -> None:
+    """Raises ``EntraError`` for a tenant that is not here or that has no admin.
+
+    "Do not use 'common', as personal accounts cannot provide admin consent" (entra-docs, v2-admin-consent.md); with
+    which number that is refused it does not say.
+    """
+    if _TENANTS.get(tenant.lower()) != _WORK:
+        raise _no_such_tenant(tenant)
+
+
+def check_scopes(client_id: str, requested: str) -> None:
+    """Raises ``EntraError`` where nothing is asked for, or something that there is not."""
+    known, unknown = normalized(requested, installation().services_url)
+    if unknown:
         text = (
-            f"Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into "
-            "the correct cloud. Check with your subscription administrator, this may happen if there are no active "
-            "subscriptions for the tenant."
+            f"The application '{client_id}' asked for scope '{unknown[0]}' that doesn't exist on the resource "
+            "'00000003-0000-0000-c000-000000000000'. Contact the app vendor."
         )
-        raise EntraError(90002, "invalid_request", text)
+        raise EntraError(650053, "invalid_client", text)
+    if not known:
+        text = "The request body must contain the following parameter: 'scope'."
+        raise EntraError(900144, "invalid_request", text)
 
 
 def takes(tenant: str, person: Person) -> bool:

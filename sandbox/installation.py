@@ -38,6 +38,11 @@ class Switches:
     rotate_refresh_tokens: bool = True
     refuse_sign_in: str = ""  # "access_denied 90094 The words": what comes back instead of a code
     wrong_door: str = "page"  # for accounts of the other kind; "redirect" tells the application, "open" lets them in
+    approval: str = ""  # whom people need for calendars: nobody; an admin ("required"), who can be asked ("workflow")
+    approval_returns: str = ""  # "redirect": the application is told at once, and no page shown
+    approval_omits_tenant: bool = False  # the answer of the admin consent endpoint does not say which tenant it was
+    grants_only: str = ""  # scopes, space-separated: tokens carry none beside these and those to sign in; "": all
+    shared_opens_own: bool = True  # False: with nothing but a scope in .Shared one's own calendar stays closed
     exchange_offers: str = "negotiate ntlm basic"  # what a 401 names, in this order; Negotiate is never accepted
     exchange_channel_binding: bool = True  # Extended Protection: NTLM has to name the TLS connection it came through
     exchange_close_on_401: bool = False

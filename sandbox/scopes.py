@@ -1,5 +1,7 @@
 """The permissions that an application may ask for, and the sentence by which a person agrees to each."""
 
+from collections.abc import Iterable
+
 SENTENCES = {
     "openid": "Sign you in",
     "profile": "View your basic profile: your name and your account",
@@ -19,11 +21,28 @@ SENTENCES = {
     "OnlineMeetings.ReadWrite": "Read and create online meetings for you",
     "MailboxSettings.Read": "Read your mailbox settings, such as your time zone",
 }
+# What people may not agree to under the policy that Microsoft manages (entra-docs, manage-app-consent-policies.md).
+FOR_ADMINS_TO_GRANT = frozenset(
+    name
+    for name in SENTENCES
+    if name.startswith(("Calendars.", "OnlineMeetings.", "MailboxSettings."))
+    or name in ("Contacts.ReadWrite", "Contacts.Read.Shared", "Contacts.ReadWrite.Shared")
+)
 SIGN_IN_SCOPES = frozenset({"openid", "profile", "email", "offline_access"})
 # What personal accounts cannot give: Graph's permissions reference marks it as not supported there.
 _WORK_ONLY = frozenset({name for name in SENTENCES if name.endswith(".Shared") or name.startswith("OnlineMeetings.")})
 _RESOURCE = "https://graph.microsoft.com/"
 _BY_LOWER_NAME = {name.lower(): name for name in SENTENCES}
+
+
+def lines(names: Iterable[str]) -> list[dict[str, str]]:
+    """What a page says of each permission."""
+    return [{"name": name, "sentence": SENTENCES[name]} for name in names]
+
+
+def full_name(name: str, graph_url: str) -> str:
+    """The permission as an address of this cloud's Graph; those to sign in belong to none."""
+    return name if name in SIGN_IN_SCOPES else f"{graph_url}/{name}"
 
 
 def of_personal_account(names: list[str]) -> list[str]:

@@ -15,8 +15,8 @@ from django.db import transaction
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
+from sandbox import consents, tokens
 from sandbox import scopes as known_scopes
-from sandbox import tokens
 from sandbox.entra import EntraError, as_json, check_client_id, check_tenant
 from sandbox.installation import installation, switches
 from sandbox.models import AuthorizationCode, Person, RefreshToken
@@ -50,11 +50,12 @@ _CLAIMS = {50076: '{"access_token":{"capolids":{"essential":true,"values":["5c1e
 
 @dataclass(frozen=True)
 class _Grant:
-    """Whose tokens are to be made, and with which scopes of those granted."""
+    """Whose tokens are to be made, and with which scopes of those granted that were not taken back meanwhile."""
 
     person: Person
     granted: str
     nonce: str = ""
+    taken_back: frozenset[str] = frozenset()
 
 
 def _dead(code: int) -> EntraError:
@@ -156,30 +157,46 @@ def _redeem_refresh_token(form: Any, client_id: str) -> _Grant:
         raise _dead(token.dead_code)
     if switches().one_time_refresh_tokens:
         RefreshToken.objects.filter(pk=token.pk).update(dead_code=700082)
-    return _Grant(token.person, token.scopes)
+    return _Grant(token.person, token.scopes, taken_back=_taken_back(token))
 
 
-def _effective(requested: str, granted: str) -> list[str]:
+def _taken_back(token: RefreshToken) -> frozenset[str]:
+    """What nobody agrees to any more. The token itself lives on, and works again once they do: that is our reading."""
+    still = consents.agreed(token.person, token.client_id)
+    return frozenset(token.scopes.split()) - SIGN_IN_SCOPES - still
+
+
+def _not_consented() -> EntraError:
+    text = (
+        "The user or administrator has not consented to use the application with ID "
+        f"'{installation().client_id}'. Send an interactive authorization request for this user and resource."
+    )
+    return EntraError(65001, "invalid_grant", text, suberror="consent_required")
+
+
+def _effective(requested: str, grant: _Grant) -> list[str]:
     """The scopes of the new access token: those asked for, or all. Raises ``EntraError`` for one not consented to."""
     wanted, unknown = known_scopes.normalized(requested, installation().services_url)
-    has = granted.split()
+    has = [name for name in grant.granted.split() if name not in grant.taken_back]
     if unknown:
         text = (
             f"The provided value for the input parameter 'scope' is not valid. The scope {unknown[0]} does not exist."
         )
         raise EntraError(70011, "invalid_scope", text)
-    if set(wanted) - SIGN_IN_SCOPES - set(has):
-        text = (
-            "The user or administrator has not consented to use the application with ID "
-            f"'{installation().client_id}'. Send an interactive authorization request for this user and resource."
-        )
-        raise EntraError(65001, "invalid_grant", text, suberror="consent_required")
+    if set(wanted) - SIGN_IN_SCOPES - set(has) or (grant.taken_back and not set(has) - SIGN_IN_SCOPES):
+        raise _not_consented()
     resource_scopes = [name for name in wanted if name not in SIGN_IN_SCOPES]
     return [name for name in has if name in SIGN_IN_SCOPES or not resource_scopes or name in resource_scopes]
 
 
+def _cut(scopes: list[str]) -> list[str]:
+    """What is left of them where the tenant grants less than was agreed to."""
+    only = {*switches().grants_only.split(), *SIGN_IN_SCOPES}
+    return [name for name in scopes if name in only] if switches().grants_only else scopes
+
+
 def _answer(grant: _Grant, form: Any, client_id: str, now: datetime, *, first: bool) -> dict[str, Any]:
-    scopes = _effective(form.get("scope", ""), grant.granted)
+    scopes = _cut(_effective(form.get("scope", ""), grant))
     if grant.person.personal:
         scopes = known_scopes.of_personal_account(scopes)
     # Entra's answer names what the token is good for; offline_access shows in the refresh token itself.

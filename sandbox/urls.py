@@ -5,7 +5,7 @@ from pathlib import Path
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, re_path
 
-from sandbox import authorize, batch, control, discovery, graph, graph_delta, outlook, token_endpoint
+from sandbox import admin_consent, authorize, batch, control, discovery, graph, graph_delta, outlook, token_endpoint
 from sandbox.exchange.endpoint import exchange
 
 _STYLES = Path(__file__).parent / "static" / "sandbox"
@@ -34,6 +34,7 @@ urlpatterns = [
     path("control/faults", control.faults),
     path("control/revoke", control.revoke),
     path("control/settings", control.settings),
+    path("control/consent", control.consent),
     path("control/exchange/<str:email>", control.exchange_account),
     path("control/<path:rest>", control.unknown),
     re_path(rf"^{_ANY_CASE}$", exchange),
@@ -55,6 +56,7 @@ urlpatterns = [
     path("<str:tenant>/v2.0/.well-known/openid-configuration", discovery.openid_configuration),
     path("<str:tenant>/discovery/v2.0/keys", discovery.keys),
     path("<str:tenant>/oauth2/v2.0/authorize", authorize.authorize),
+    path("<str:tenant>/v2.0/adminconsent", admin_consent.admin_consent),
     path("<str:tenant>/oauth2/v2.0/token", token_endpoint.token),
     path("<str:tenant>/oauth2/v2.0/logout", authorize.signed_out),
 ]
