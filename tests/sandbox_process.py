@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import IO, Any, Self
@@ -19,6 +20,7 @@ import requests
 
 _ROOT = Path(__file__).resolve().parent.parent
 _START_SECONDS = 20
+_APPROVAL_PAGES = ("<h1>Need admin approval</h1>", "<h1>Approval required</h1>")
 
 
 def session(ca_bundle: str) -> requests.Session:
@@ -31,11 +33,12 @@ def session(ca_bundle: str) -> requests.Session:
 
 @dataclass
 class Form:
-    """A form of a page: where it goes, what it carries, and its buttons by (name, value)."""
+    """A form of a page: where it goes, what it carries, its buttons and its boxes to tick by (name, value)."""
 
     action: str
     fields: dict[str, str]
-    buttons: list[tuple[str, str]]
+    buttons: list[tuple[str, str]] = field(default_factory=list)
+    boxes: list[tuple[str, str]] = field(default_factory=list)
 
 
 class _Forms(HTMLParser):
@@ -46,7 +49,9 @@ class _Forms(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attrs}
         if tag == "form":
-            self.forms.append(Form(values.get("action", ""), {}, []))
+            self.forms.append(Form(values.get("action", ""), {}))
+        elif tag == "input" and values.get("type") == "checkbox" and self.forms:
+            self.forms[-1].boxes.append((values["name"], values.get("value", "on")))
         elif tag == "input" and self.forms:
             self.forms[-1].fields[values["name"]] = values.get("value", "")
         elif tag == "button" and self.forms:
@@ -128,7 +133,11 @@ class Sandbox:
         return [str(one["login"]) for one in self.log() if one["login"]]
 
     def sign_in(self, authorize_url: str, email: str = "ines@quay.example", accept: bool = True) -> str:
-        """Walk the pages like a person; the address that the application is called back at (not followed)."""
+        """Walk the pages like a person; the address that the application is called back at (not followed).
+
+        Raises ``Stopped`` where an admin has to approve first; not to ``accept`` takes the way back that
+        "Need admin approval" offers.
+        """
         with self.session() as http:
             response = http.get(authorize_url, allow_redirects=False, timeout=30)
             for _ in range(5):
@@ -138,9 +147,37 @@ class Sandbox:
                 target = urljoin(response.url, form.action) if form.action else response.url
                 if urlsplit(target).path != urlsplit(response.url).path:
                     return f"{target}?{urlencode(form.fields)}"  # response_mode=form_post
+                if any(heading in response.text for heading in _APPROVAL_PAGES) and (accept or not _can_return(form)):
+                    raise Stopped(response.text)
                 fields = form.fields | dict([_choose(form, email, accept)])
                 response = http.post(target, data=fields, allow_redirects=False, timeout=30)
         raise AssertionError("The sandbox's pages do not end.")
+
+    def consent_as_admin(
+        self,
+        url: str,
+        decision: str = "accept",
+        scopes: list[str] | None = None,
+        email: str = "ada@quay.example",
+    ) -> str:
+        """Walk the admin consent endpoint like a person; the address that the application is called back at.
+
+        ``decision`` is "accept", "partly" with the ``scopes`` that are ticked, by their short names, or "cancel".
+        Raises ``Stopped`` where no decision is offered.
+        """
+        with self.session() as http:
+            response = http.get(url, allow_redirects=False, timeout=30)
+            for wanted in (("account", email), ("decision", decision)):
+                if response.is_redirect:
+                    break  # the application is told of its mistake at once
+                form = _form_of(response)
+                if wanted not in form.buttons:
+                    raise Stopped(response.text)
+                fields = [*form.fields.items(), *_ticked(form, scopes or []), wanted]
+                response = http.post(response.url, data=fields, allow_redirects=False, timeout=30)
+        if not response.is_redirect:
+            raise Stopped(response.text)
+        return str(response.headers["Location"])
 
 
 class ControlRefused(Exception):
@@ -151,11 +188,26 @@ class ControlRefused(Exception):
         self.status = status
 
 
+class Stopped(AssertionError):
+    """Microsoft's pages ended before anything came back to the application; the heading of the last one."""
+
+    def __init__(self, page: str) -> None:
+        heading = re.search(r"<h1>([^<]*)</h1>", page)
+        super().__init__(f"Stopped at the page {heading[1]!r}." if heading else f"Stopped: {page}")
+
+
 def _form_of(response: requests.Response) -> Form:
+    """The one form that leads on. Raises ``Stopped`` for a page that was answered well and has none."""
     found = forms(response.text)
+    if not found and response.ok:
+        raise Stopped(response.text)
     if len(found) != 1:
         raise AssertionError(f"A page without a way on ({response.status_code}): {response.text}")
     return found[0]
+
+
+def _can_return(form: Form) -> bool:
+    return ("decision", "cancel") in form.buttons
 
 
 def _choose(form: Form, email: str, accept: bool) -> tuple[str, str]:
@@ -164,6 +216,13 @@ def _choose(form: Form, email: str, accept: bool) -> tuple[str, str]:
         if button in wanted:
             return button
     raise AssertionError(f"No button for {email} among {form.buttons}")
+
+
+def _ticked(form: Form, scopes: list[str]) -> list[tuple[str, str]]:
+    """The boxes of these, on the page that has any."""
+    wanted = [("scope", name) for name in scopes] if form.boxes else []
+    assert set(wanted) <= set(form.boxes), f"No box for each of {scopes} among {form.boxes}"
+    return wanted
 
 
 def _drain(pipe: IO[bytes] | None) -> None:
