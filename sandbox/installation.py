@@ -42,6 +42,7 @@ class Switches:
     approval_returns: str = ""  # "redirect": the application is told at once, and no page shown
     approval_omits_tenant: bool = False  # the answer of the admin consent endpoint does not say which tenant it was
     grants_only: str = ""  # scopes, space-separated: tokens carry none beside these and those to sign in; "": all
+    full_scope_names: bool = False  # True: a token's scopes are answered as addresses of Graph where asked for so
     shared_opens_own: bool = True  # False: with nothing but a scope in .Shared one's own calendar stays closed
     exchange_offers: str = "negotiate ntlm basic"  # what a 401 names, in this order; Negotiate is never accepted
     exchange_channel_binding: bool = True  # Extended Protection: NTLM has to name the TLS connection it came through

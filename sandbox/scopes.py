@@ -50,6 +50,19 @@ def of_personal_account(names: list[str]) -> list[str]:
     return [name for name in names if name not in _WORK_ONLY]
 
 
+def _short(word: str, graph_url: str) -> str:
+    return word.removeprefix(_RESOURCE).removeprefix(f"{graph_url}/")
+
+
+def as_asked(names: Iterable[str], requested: str, graph_url: str) -> list[str]:
+    """These scopes, each with Graph's address in front where it was asked for so."""
+    prefixes: dict[str, str] = {}
+    for word in requested.split():
+        short = _short(word, graph_url)
+        prefixes[short.lower()] = word[: len(word) - len(short)]
+    return [name if name in SIGN_IN_SCOPES else prefixes.get(name.lower(), "") + name for name in names]
+
+
 def normalized(requested: str, graph_url: str) -> tuple[list[str], list[str]]:
     """The short names of the requested scopes in their order, and those that do not exist.
 
@@ -58,8 +71,7 @@ def normalized(requested: str, graph_url: str) -> tuple[list[str], list[str]]:
     known: list[str] = []
     unknown: list[str] = []
     for word in requested.split():
-        short = word.removeprefix(_RESOURCE).removeprefix(f"{graph_url}/")
-        name = _BY_LOWER_NAME.get(short.lower())
+        name = _BY_LOWER_NAME.get(_short(word, graph_url).lower())
         if name is None:
             unknown.append(word)
         elif name not in known:

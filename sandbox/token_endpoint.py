@@ -161,7 +161,11 @@ def _redeem_refresh_token(form: Any, client_id: str) -> _Grant:
 
 
 def _taken_back(token: RefreshToken) -> frozenset[str]:
-    """What nobody agrees to any more. The token itself lives on, and works again once they do: that is our reading."""
+    """What nobody agrees to any more.
+
+    The token itself lives on, since it is good for whatever the application has consent for
+    (v2-oauth2-auth-code-flow.md); that it works again after another consent is our reading.
+    """
     still = consents.agreed(token.person, token.client_id)
     return frozenset(token.scopes.split()) - SIGN_IN_SCOPES - still
 
@@ -195,6 +199,18 @@ def _cut(scopes: list[str]) -> list[str]:
     return [name for name in scopes if name in only] if switches().grants_only else scopes
 
 
+def _spelled(named: str, requested: str) -> str:
+    """The scopes as the answer spells them: by their short names, or as they were asked for.
+
+    No page of Microsoft's says which it is, in its national clouds least of all. The example of
+    v2-oauth2-auth-code-flow.md asks for an address and is answered with one, that of Graph's auth-v2-user.md asks
+    for a short name and is answered with one.
+    """
+    if not switches().full_scope_names:
+        return named
+    return " ".join(known_scopes.as_asked(named.split(), requested, installation().services_url))
+
+
 def _answer(grant: _Grant, form: Any, client_id: str, now: datetime, *, first: bool) -> dict[str, Any]:
     scopes = _cut(_effective(form.get("scope", ""), grant))
     if grant.person.personal:
@@ -204,7 +220,7 @@ def _answer(grant: _Grant, form: Any, client_id: str, now: datetime, *, first: b
     access_token, seconds = tokens.issue_access_token(grant.person, client_id, named, now)
     body: dict[str, Any] = {
         "token_type": "Bearer",
-        "scope": named,
+        "scope": _spelled(named, form.get("scope", "")),
         "expires_in": seconds,
         "ext_expires_in": seconds,
         "access_token": access_token,
