@@ -200,9 +200,11 @@ def test_another_clouds_scope_is_unknown(sandbox: Sandbox, cloud: str) -> None:
 
 
 def test_full_names_are_answered_by_short_ones(sandbox: Sandbox) -> None:
-    tokens = sign_in(sandbox, scope=f"openid {sandbox.graph_url}/Calendars.Read")
+    name = f"{sandbox.graph_url}/Calendars.Read"
+    tokens = sign_in(sandbox, scope=f"openid offline_access {name}")
 
     assert tokens["scope"] == "openid Calendars.Read"
+    assert _refresh(sandbox, tokens, name)["scope"] == "openid Calendars.Read"
 
 
 def _msal(sandbox: Sandbox, http: Any) -> msal.ConfidentialClientApplication:
