@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import warnings
+from collections.abc import Collection
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,14 @@ def _number(name: str, default: int, low: int, high: int) -> int:
     if not (value.isascii() and value.isdigit() and low <= int(value) <= high):
         raise ImproperlyConfigured(f"{name}={value!r} must be a whole number between {low} and {high}.")
     return int(value)
+
+
+def _choice(name: str, choices: Collection[str]) -> str:
+    """One of the words; the first is the default."""
+    value = _text(name, next(iter(choices))).lower()
+    if value not in choices:
+        raise ImproperlyConfigured(f"{name}={value!r} must be one of {', '.join(choices)}.")
+    return value
 
 
 def _address(name: str, default: str) -> str:
@@ -361,8 +370,19 @@ CA_BUNDLE = _text("CA_BUNDLE")
 MICROSOFT_CLIENT_ID = _text("MICROSOFT_CLIENT_ID")
 MICROSOFT_CLIENT_SECRET = _text("MICROSOFT_CLIENT_SECRET")
 MICROSOFT_CLIENT_CERTIFICATE = _text("MICROSOFT_CLIENT_CERTIFICATE")
-MICROSOFT_LOGIN_URL = _address("MICROSOFT_LOGIN_URL", "https://login.microsoftonline.com")
-MICROSOFT_GRAPH_URL = _address("MICROSOFT_GRAPH_URL", "https://graph.microsoft.com")
+# Where people sign in and where Graph is (https://learn.microsoft.com/entra/identity-platform/authentication-national-cloud,
+# https://learn.microsoft.com/graph/deployments). GCC, other than GCC High, is in the global cloud.
+MICROSOFT_CLOUDS = {
+    "global": ("https://login.microsoftonline.com", "https://graph.microsoft.com"),
+    "us-gov": ("https://login.microsoftonline.us", "https://graph.microsoft.us"),
+    "us-dod": ("https://login.microsoftonline.us", "https://dod-graph.microsoft.us"),
+    "china": ("https://login.partner.microsoftonline.cn", "https://microsoftgraph.chinacloudapi.cn"),
+}
+MICROSOFT_CLOUD = _choice("MICROSOFT_CLOUD", MICROSOFT_CLOUDS)
+MICROSOFT_LOGIN_URL = _address("MICROSOFT_LOGIN_URL", MICROSOFT_CLOUDS[MICROSOFT_CLOUD][0])
+MICROSOFT_GRAPH_URL = _address("MICROSOFT_GRAPH_URL", MICROSOFT_CLOUDS[MICROSOFT_CLOUD][1])
+# What people are asked for: the product guide's permissions, or the least that Sally needs.
+MICROSOFT_SCOPES = _choice("MICROSOFT_SCOPES", ("guide", "minimal"))
 # Private networks that people's Exchange servers may be in; the internet is allowed, the machine itself never is.
 EXCHANGE_ALLOWED_NETWORKS = _networks("EXCHANGE_ALLOWED_NETWORKS")
 # The one place on this machine that may be an Exchange server all the same; `check --deploy` refuses it.

@@ -61,6 +61,9 @@ BAD = [
     ("MICROSOFT_CLIENT_CERTIFICATE", "/no/such/file.pem"),
     ("MICROSOFT_LOGIN_URL", "login.microsoftonline.com"),
     ("MICROSOFT_GRAPH_URL", "graph"),
+    ("MICROSOFT_CLOUD", "germany"),
+    ("MICROSOFT_CLOUD", "https://login.microsoftonline.us"),
+    ("MICROSOFT_SCOPES", "Calendars.Read"),
     ("EXCHANGE_ALLOWED_NETWORKS", "office"),
     ("EXCHANGE_ALLOWED_NETWORKS", "10.1.2.0/33"),
     ("EXCHANGE_ALLOWED_NETWORKS", "10.1.2.0-10.1.2.9"),
@@ -96,6 +99,37 @@ BAD = [
 def test_a_bad_value_stops_the_start_with_its_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=rf"^{name}\b"):
         read(monkeypatch, **{name: value})
+
+
+CLOUDS = [
+    ("", "https://login.microsoftonline.com", "https://graph.microsoft.com"),
+    ("global", "https://login.microsoftonline.com", "https://graph.microsoft.com"),
+    ("us-gov", "https://login.microsoftonline.us", "https://graph.microsoft.us"),
+    ("us-dod", "https://login.microsoftonline.us", "https://dod-graph.microsoft.us"),
+    ("china", "https://login.partner.microsoftonline.cn", "https://microsoftgraph.chinacloudapi.cn"),
+    (" China ", "https://login.partner.microsoftonline.cn", "https://microsoftgraph.chinacloudapi.cn"),
+]
+
+
+@pytest.mark.parametrize(("cloud", "login", "graph"), CLOUDS)
+def test_microsofts_cloud_decides_where_one_signs_in_and_where_graph_is(
+    monkeypatch: pytest.MonkeyPatch, cloud: str, login: str, graph: str
+) -> None:
+    found = read(monkeypatch, MICROSOFT_CLOUD=cloud)
+    assert (found["MICROSOFT_LOGIN_URL"], found["MICROSOFT_GRAPH_URL"]) == (login, graph)
+
+
+def test_an_address_that_is_set_wins_over_the_clouds(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = read(monkeypatch, MICROSOFT_CLOUD="us-dod", MICROSOFT_LOGIN_URL="https://login.company.example/")
+    assert found["MICROSOFT_LOGIN_URL"] == "https://login.company.example"
+    assert found["MICROSOFT_GRAPH_URL"] == "https://dod-graph.microsoft.us"
+
+
+@pytest.mark.parametrize(("written", "meant"), [("", "guide"), ("guide", "guide"), ("Minimal", "minimal")])
+def test_people_are_asked_for_the_guides_permissions_unless_it_says_minimal(
+    monkeypatch: pytest.MonkeyPatch, written: str, meant: str
+) -> None:
+    assert read(monkeypatch, MICROSOFT_SCOPES=written)["MICROSOFT_SCOPES"] == meant
 
 
 def test_private_networks_of_exchange_servers_are_closed_unless_listed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -148,6 +148,7 @@ def _pointed_at(facts: dict[str, str]) -> dict[str, str]:
         "MICROSOFT_CLIENT_ID": facts["client_id"],
         "MICROSOFT_CLIENT_SECRET": facts["client_secret"],
         "MICROSOFT_CLIENT_CERTIFICATE": "",
+        "MICROSOFT_CLOUD": "global",  # the only one with personal accounts, which the stand-in has
         "MICROSOFT_LOGIN_URL": facts["login_url"],
         "MICROSOFT_GRAPH_URL": facts["graph_url"],
         "CA_BUNDLE": facts["ca_bundle"],
