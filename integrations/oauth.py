@@ -23,7 +23,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django.conf import settings
 
-from integrations import problems
+from integrations import clouds, problems
 from integrations.accounts import SignedIn
 from integrations.errors import (
     OperatorProblem,
@@ -43,6 +43,7 @@ warnings.filterwarnings("ignore", message="response_mode='form_post'", category=
 
 # msal adds these by itself, refuses to be given them, and leaves out those of them that it is told to.
 _RESERVED = frozenset({"openid", "profile", "offline_access"})
+_GOOD_FOR = 300  # seconds; msal renews what is good for less
 _DISCOVERY_SECONDS = 24 * 3600.0
 T = TypeVar("T")
 _discovered: dict[str, tuple[float, requests.Response]] = {}
@@ -59,7 +60,7 @@ def begin(
     app = _app(authority, msal.SerializableTokenCache(), Session(patience=IN_A_PAGE), unwanted)
     # Entra refuses login_hint together with prompt=select_account (entra-docs, v2-oauth2-auth-code-flow).
     choice = {"login_hint": login_hint} if login_hint else {"prompt": "select_account"}
-    asked = [scope for scope in scopes if scope not in _RESERVED]
+    asked = [clouds.asked_name(scope) for scope in scopes if scope not in _RESERVED]
     flow: dict[str, Any] = app.initiate_auth_code_flow(
         asked, redirect_uri=redirect_uri, state=state, claims_challenge=claims or None, **choice
     )
@@ -80,7 +81,7 @@ def finish(flow: Mapping[str, Any], answer: Mapping[str, str], *, authority: str
         account_id=_account_id(result, claims),
         email=clean(_address(claims), LONGEST_ADDRESS),
         name=clean(claims.get("name"), LONGEST_NAME),
-        scopes=tuple(sorted(_short(scope) for scope in str(result.get("scope", "")).split())),
+        scopes=tuple(sorted(_granted(result))),
         secret={"cache": cache.serialize()},
     )
 
@@ -100,7 +101,7 @@ class Tokens:
         calendars = [scope for scope in scopes if scope.startswith("Calendars.")]
         if not calendars:
             raise PermissionMissing("no calendar scope was granted")
-        self._scopes, self._save, self._authority, self._session = calendars, save, authority, session
+        self._calendars, self._save, self._authority, self._session = calendars, save, authority, session
         # A renewed token is asked for nothing that the person was not asked for either.
         self._unwanted = {"profile"} - set(scopes)
 
@@ -118,7 +119,10 @@ class Tokens:
             raise ReconnectNeeded("no account in the token cache")
         result = _translated(
             lambda: app.acquire_token_silent_with_error(
-                self._scopes, account=account, force_refresh=renew, claims_challenge=claims or None
+                self._asked(renew or bool(claims)),
+                account=account,
+                force_refresh=renew,
+                claims_challenge=claims or None,
             )
         )
         if self._cache.has_state_changed:
@@ -129,6 +133,18 @@ class Tokens:
         if "error" in result:
             raise _refused(result)
         return str(result["access_token"])
+
+    def _asked(self, renew: bool) -> list[str]:
+        """The calendar scopes in the form in which a good token is kept, or else as Entra is asked for them.
+
+        msal keeps a token by the scope of Entra's answer, and finds none, and so renews it every time, when asked for
+        the same in the other form (https://github.com/AzureAD/microsoft-authentication-library-for-python/issues/450).
+        """
+        kept: dict[str, str] = {}
+        for token in self._cache.search(msal.TokenCache.CredentialType.ACCESS_TOKEN):
+            if not renew and int(token["expires_on"]) - time.time() > _GOOD_FOR:
+                kept |= {clouds.short_name(name): name for name in token["target"].split()}
+        return [kept.get(name) or clouds.asked_name(name) for name in self._calendars]
 
 
 class _Transport:
@@ -269,6 +285,12 @@ def _checked_claims(result: Mapping[str, Any]) -> Mapping[str, Any]:
     return claims
 
 
+def _granted(result: Mapping[str, Any]) -> set[str]:
+    """Short names. No answer's scope names offline_access: that it was granted shows in the refresh token."""
+    named = {clouds.short_name(scope) for scope in str(result.get("scope", "")).split()}
+    return named | ({"offline_access"} if result.get("refresh_token") else set())
+
+
 def _address(claims: Mapping[str, Any]) -> str:
     """What people know the account by. Without the profile scope there is no name, and not every account has a mail."""
     named = (claims.get(name) for name in ("preferred_username", "email", "name"))
@@ -286,8 +308,3 @@ def _account_id(result: Mapping[str, Any], claims: Mapping[str, Any]) -> str:
         # A guest signs in to a foreign tenant: the calendar lives at home, the token would not open it.
         raise UnexpectedAnswer("account of another tenant", code="GUEST")
     return f"{uid}.{utid}"
-
-
-def _short(scope: str) -> str:
-    """Entra may answer with full resource addresses (https://graph.microsoft.com/Calendars.Read)."""
-    return scope.rpartition("/")[2]

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from django.utils.translation import gettext_lazy as _
 
-from integrations import errors
+from integrations import clouds, errors
 from integrations.errors import ProviderError
 from integrations.exchange_rows import EXCHANGE_ROWS as EXCHANGE_ROWS
 from integrations.exchange_rows import PREFIX, UNKNOWN
@@ -19,6 +19,7 @@ from integrations.rows import Row as Row
 from integrations.rows import Words as Words
 
 _GRANT = ("invalid_grant", "interaction_required", "login_required", "consent_required")
+_PERSONAL = "microsoft-personal"
 # Of an account of the other kind: which kind, only the door tells that the number came through.
 _OTHER_KIND = (50020, 500200, 500208)
 _CLIENT = (
@@ -41,7 +42,7 @@ ROWS = (
         errors.WrongDoor,
         _("This is a personal Microsoft account. Connect it with the tile for personal accounts."),
         _("This is a personal Microsoft account. Nothing was connected; use the tile for personal accounts."),
-        tile="microsoft-personal",
+        tile=_PERSONAL,
         reconnect=False,
         code="DOOR-2",
         numbers=_OTHER_KIND,
@@ -51,7 +52,7 @@ ROWS = (
         _("This is an account of an organization. Connect it with the tile for Microsoft 365."),
         _("This is an account of an organization. Nothing was connected; use the tile for Microsoft 365."),
         tile="microsoft-work",
-        at="microsoft-personal",
+        at=_PERSONAL,
         reconnect=False,
         code="DOOR-4",
         numbers=_OTHER_KIND,
@@ -80,7 +81,7 @@ ROWS = (
             "This Microsoft account has no mailbox, so there is no calendar to read. Nothing was connected; use the "
             "account that your calendar belongs to."
         ),
-        at="microsoft-personal",
+        at=_PERSONAL,
         code="DOOR-1",
     ),
     # -- what the organization's admin has to do -----------------------------------------------------------------
@@ -274,6 +275,15 @@ ROWS = (
     ),
     # -- what Graph and the database say; recognised where they are read -------------------------------------------
     Row(
+        errors.PermissionMissing,
+        _(
+            "Microsoft does not open your own calendar with the permission that Sally asks for. Signing in again does "
+            "not help yet: Sally's administrator first has to set MICROSOFT_SCOPES=minimal. Then sign in again; your "
+            "meetings are kept."
+        ),
+        code="SHARED-ONLY",
+    ),
+    Row(
         errors.UnexpectedAnswer,
         sign_in=_(
             "This account is a guest there, and its calendar is elsewhere. Sign in with the account's own organization."
@@ -361,7 +371,7 @@ ROWS = (
         ),
         code="ACCESS_DENIED",
         numbers=(65004,),
-        at="microsoft-personal",
+        at=_PERSONAL,
     ),
     Row(
         errors.SignInCancelled,
@@ -384,6 +394,20 @@ ROWS = (
             "Microsoft does not accept how Sally is registered. The code, and Sally's log, say what it refuses."
         ),
     ),
+)
+
+# In place of a row that leads to the tile for personal accounts, where there is none.
+_NO_PERSONAL_ACCOUNTS = Row(
+    errors.WrongDoor,
+    _(
+        "This is a personal Microsoft account, and Sally reads calendars of organizations only here. Disconnect it, "
+        "and connect the account of your organization; until then your meetings are kept."
+    ),
+    _(
+        "This is a personal Microsoft account, and Sally reads calendars of organizations only here. Nothing was "
+        "connected; use the account of your organization."
+    ),
+    reconnect=False,
 )
 
 _BY_CODE: Mapping[tuple[type[ProviderError], str, str], Row] = {
@@ -463,7 +487,9 @@ def may_be_only_here(code: str) -> bool:
 
 def _row(kind: type[ProviderError], code: str, at: str = "") -> Row:
     unknown = UNKNOWN if code.startswith(PREFIX) else Row(kind)
-    return _BY_CODE.get((kind, code, at)) or _BY_CODE.get((kind, code, "")) or unknown
+    row = _BY_CODE.get((kind, code, at)) or _BY_CODE.get((kind, code, "")) or unknown
+    # Whether it leads to the closed door, or is met by a connection that was made there before it was closed.
+    return _NO_PERSONAL_ACCOUNTS if _PERSONAL in (row.tile, at) and not clouds.has_personal_accounts() else row
 
 
 def _plain(error: str) -> str:

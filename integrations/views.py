@@ -15,11 +15,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from integrations import hints, problems, saying
+from integrations import hints, problems, providers, saying
 from integrations.errors import ProviderError, ReconnectNeeded, WrongDoor
 from integrations.models import CalendarConnection, OperatorTrouble, OtherAccount, SignIn, SyncOption
 from integrations.models.sign_ins import CONNECTED
-from integrations.providers import BY_SIGN_IN, PROVIDERS
+from integrations.providers import BY_SIGN_IN
 from sally.access import for_person
 from sally.models import User
 
@@ -66,7 +66,7 @@ def add(request: HttpRequest, user: User) -> HttpResponse:
             hints.remember(request, problem.tile, connection.account_email)
     context = {
         "hint": hints.current(request),
-        "providers": PROVIDERS.values(),
+        "providers": providers.offered(),
         "troubled": OperatorTrouble.objects.everybodys().exists(),
     }
     return render(request, "integrations/add.html", context)
@@ -76,7 +76,7 @@ def add(request: HttpRequest, user: User) -> HttpResponse:
 @for_person
 def connect(request: HttpRequest, user: User, key: str) -> HttpResponse:
     """Start a sign-in at the provider; with a connection's id, one that mends it."""
-    if key not in BY_SIGN_IN:
+    if key not in BY_SIGN_IN or not BY_SIGN_IN[key].offered:
         raise Http404
     known = request.POST.get("connection")
     return _begin(request, user, key, _own(user, _uuid(known)) if known else None)

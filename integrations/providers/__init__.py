@@ -5,7 +5,7 @@ A new provider is one file here, one line in ``PROVIDERS`` and one subclass of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from django.core.exceptions import ObjectDoesNotExist
@@ -26,7 +26,7 @@ class Provider(Protocol):
 
     ``key`` is stored; ``name`` is the tile's title, ``hint`` the kind of account and ``note`` what to know beforehand.
     ``logo`` and ``entrance`` are templates: the entrance is what one clicks to connect, or to mend a ``connection``,
-    with ``reopen`` as its words then.
+    with ``reopen`` as its words then. ``offered``: whether such calendars can be connected in the cloud in use.
     """
 
     key: str
@@ -38,13 +38,23 @@ class Provider(Protocol):
     reopen: Words
     name_id: str
 
+    @property
+    def offered(self) -> bool: ...
+
     def open(self, connection: CalendarConnection, before_each: Callable[[], None]) -> CalendarClient: ...
 
 
 class SignInProvider(Provider, Protocol):
-    """One whose people sign in at the provider's own page; at ``permissions_page`` they take back what they allowed."""
+    """One whose people sign in at the provider's own page.
 
-    permissions_page: str
+    There they are asked for ``scopes``; at ``permissions_page`` ("": nowhere) they take back what they allowed.
+    """
+
+    @property
+    def scopes(self) -> Sequence[str]: ...
+
+    @property
+    def permissions_page(self) -> str: ...
 
     def begin(self, *, redirect_uri: str, state: str, login_hint: str = "", claims: str = "") -> dict[str, Any]: ...
 
@@ -53,6 +63,11 @@ class SignInProvider(Provider, Protocol):
 
 BY_SIGN_IN: dict[str, SignInProvider] = {one.key: one for one in (microsoft.WORK, microsoft.PERSONAL)}
 PROVIDERS: dict[str, Provider] = {**BY_SIGN_IN, exchange.EXCHANGE.key: exchange.EXCHANGE}
+
+
+def offered() -> list[Provider]:
+    """Those whose calendars can be connected in the cloud in use, in the order of their tiles."""
+    return [one for one in PROVIDERS.values() if one.offered]
 
 
 def open_calendar(connection: CalendarConnection, before_each: Callable[[], None] = lambda: None) -> CalendarClient:

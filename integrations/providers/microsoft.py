@@ -22,7 +22,7 @@ import requests
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
-from integrations import oauth
+from integrations import clouds, oauth
 from integrations.accounts import SignedIn
 from integrations.errors import (
     CursorExpired,
@@ -85,15 +85,29 @@ class Microsoft:
         hint: Words,
         note: Words,
         authority: str,
-        scopes: Sequence[str],
-        permissions_page: str,
+        scopes: Mapping[str, Sequence[str]],
+        permissions_pages: Mapping[str, str],
     ) -> None:
         self.key, self.name, self.hint, self.note = key, name, hint, note
-        self.authority, self.scopes, self.permissions_page = authority, tuple(scopes), permissions_page
+        self.authority, self._scopes, self._permissions_pages = authority, scopes, permissions_pages
         self.logo = "integrations/_microsoft_logo.html"
         self.entrance = "integrations/_microsoft_entrance.html"
         self.reopen: Words = _("Sign in with Microsoft")
         self.name_id = f"name-of-{key}"
+
+    @property
+    def offered(self) -> bool:
+        return self.authority != "consumers" or clouds.has_personal_accounts()
+
+    @property
+    def scopes(self) -> Sequence[str]:
+        """What people are asked for now; what was granted before to a connection stays good for it."""
+        return self._scopes[settings.MICROSOFT_SCOPES]
+
+    @property
+    def permissions_page(self) -> str:
+        """Where people take back what they allowed; "" in a cloud for which Microsoft documents none."""
+        return self._permissions_pages.get(settings.MICROSOFT_CLOUD, "")
 
     def begin(self, *, redirect_uri: str, state: str, login_hint: str = "", claims: str = "") -> dict[str, Any]:
         return oauth.begin(
@@ -129,10 +143,13 @@ class Microsoft:
             authority=self.authority,
             session=session,
         )
-        return GraphClient(GraphReader(session, tokens.access_token))
+        calendars = [scope for scope in connection.granted_scopes if scope.startswith("Calendars.")]
+        only_shared = all(scope.endswith(".Shared") for scope in calendars)
+        return GraphClient(GraphReader(session, tokens.access_token, only_shared=only_shared))
 
 
-# The scopes are the guide's seven, to the letter: consent given once must not be asked for again.
+# The guide's scopes are its seven, to the letter: consent given once must not be asked for again. Reading one's own
+# calendar takes no more than Calendars.Read (https://learn.microsoft.com/graph/api/user-list-calendarview).
 WORK = Microsoft(
     key="microsoft-work",
     name=_("Outlook Calendar (Microsoft 365 / Exchange Online)"),
@@ -142,16 +159,19 @@ WORK = Microsoft(
         "After that, everybody there connects without it."
     ),
     authority="organizations",
-    scopes=(
-        "offline_access",
-        "openid",
-        "profile",
-        "User.Read",
-        "Calendars.ReadWrite.Shared",
-        "Contacts.ReadWrite.Shared",
-        "OnlineMeetings.ReadWrite",
-    ),
-    permissions_page="myapps.microsoft.com",
+    scopes={
+        "guide": (
+            "offline_access",
+            "openid",
+            "profile",
+            "User.Read",
+            "Calendars.ReadWrite.Shared",
+            "Contacts.ReadWrite.Shared",
+            "OnlineMeetings.ReadWrite",
+        ),
+        "minimal": ("offline_access", "openid", "profile", "Calendars.Read"),
+    },
+    permissions_pages={"global": "myapps.microsoft.com"},
 )
 
 # The guide's six. Of the work account's, personal accounts cannot give those that are shared, nor online meetings, and
@@ -162,21 +182,31 @@ PERSONAL = Microsoft(
     hint=_("Outlook.com, Hotmail or Live account"),
     note=_("You give the permission yourself; nobody has to approve it."),
     authority="consumers",
-    scopes=("email", "offline_access", "openid", "User.Read", "Calendars.ReadWrite", "Contacts.ReadWrite"),
-    permissions_page="account.live.com/consent/Manage",
+    scopes={
+        "guide": ("email", "offline_access", "openid", "User.Read", "Calendars.ReadWrite", "Contacts.ReadWrite"),
+        "minimal": ("email", "offline_access", "openid", "Calendars.Read"),
+    },
+    permissions_pages={"global": "account.live.com/consent/Manage"},
 )
 
 
 class GraphReader:
-    """All that is ever sent to Graph: GET, and ``$batch`` of GETs. Whoever holds it cannot write."""
+    """All that is ever sent to Graph: GET, and ``$batch`` of GETs. Whoever holds it cannot write.
 
-    def __init__(self, session: Session, token: Callable[..., str]) -> None:
-        self.__session, self.__token = session, token
+    ``only_shared``: the token's permissions for calendars all name shared ones too.
+    """
+
+    def __init__(self, session: Session, token: Callable[..., str], *, only_shared: bool = False) -> None:
+        self.__session, self.__token, self.__only_shared = session, token, only_shared
         self.root = f"{settings.MICROSOFT_GRAPH_URL}/v1.0"
 
     def get(self, url: str, parameters: Mapping[str, str] | None = None) -> requests.Response:
         headers = {"Prefer": _PREFER, "Accept": "application/json"}
-        return self.__authorized("GET", url, params=parameters, headers=headers)
+        response = self.__authorized("GET", url, params=parameters, headers=headers)
+        # Microsoft documents that such a permission opens one's own calendar; nobody here could try on a real tenant.
+        if self.__only_shared and url.endswith("/me/calendarView") and _is_denied(response):
+            raise PermissionMissing("Graph: 403 with .Shared permissions alone", code="SHARED-ONLY")
+        return response
 
     def get_many(self, urls: Sequence[str]) -> list[dict[str, Any]]:
         """Answers to at most 20 relative addresses, each with its position as ``id``, in no order."""
@@ -329,6 +359,14 @@ def _challenge(response: requests.Response) -> str:
 def _error_code(content: Mapping[str, Any]) -> str:
     error = content.get("error")
     return clean(error.get("code"), 60) if isinstance(error, dict) else ""
+
+
+def _is_denied(response: requests.Response) -> bool:
+    try:
+        content = response.json()
+    except (ValueError, RecursionError):
+        return False
+    return response.status_code == 403 and isinstance(content, Mapping) and _error_code(content) == "ErrorAccessDenied"
 
 
 def _is_missing(status: int, content: Mapping[str, Any]) -> bool:

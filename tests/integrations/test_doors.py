@@ -108,6 +108,7 @@ class TestThePersonalDoor:
             "Contacts.ReadWrite",
             "User.Read",
             "email",
+            "offline_access",
             "openid",
         ]
 

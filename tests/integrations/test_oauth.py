@@ -21,7 +21,7 @@ from cryptography.x509.oid import NameOID
 from django.test import Client
 from pytest_django import Settings
 
-from integrations import oauth
+from integrations import clouds, oauth
 from integrations.errors import (
     ApprovalNeeded,
     OperatorProblem,
@@ -196,7 +196,7 @@ def test_without_the_account_nothing_is_connected(info: str) -> None:
     ],
 )
 def test_scopes_are_kept_by_their_short_names(scope: str, short: str) -> None:
-    assert oauth._short(scope) == short
+    assert clouds.short_name(scope) == short
 
 
 ANSWERS: list[tuple[dict[str, Any], type[ProviderError], str]] = [

@@ -62,6 +62,7 @@ class Exchange:
     entrance = "integrations/_exchange_entrance.html"
     reopen: Words = _("Enter sign-in details")
     name_id = "name-of-exchange"
+    offered = True
 
     def look(self, typed: Typed) -> SignedIn:
         """Read the calendar once, with one login at most; what opens it again. Raises ``ProviderError``."""
