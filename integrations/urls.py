@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from integrations import exchange_page, views
+from integrations import exchange_page, permissions_page, views
 
 urlpatterns = [
     path("", views.index, name="integrations"),
@@ -12,6 +12,7 @@ urlpatterns = [
     path("sign-in/<uuid:pk>/other-account/", views.other_account, name="other-account"),
     path("exchange/", exchange_page.exchange, name="exchange"),
     path("microsoft/callback/", views.callback, name="microsoft-callback"),
+    path("permissions/", permissions_page.permissions, name="permissions"),
     path("<uuid:pk>/", views.card, name="connection"),
     path("<uuid:pk>/sync/", views.sync_now, name="sync-now"),
     path("<uuid:pk>/options/", views.set_option, name="set-option"),
