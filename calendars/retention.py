@@ -17,7 +17,7 @@ from django.db.models import QuerySet
 from django_q.models import Task
 
 from calendars.models import Meeting
-from integrations.models import CalendarConnection, SignIn, UnreachableServer
+from integrations.models import ApprovalRequest, CalendarConnection, SignIn, UnreachableServer
 from sally import health
 from sally.models import Condition, Heartbeat, Session
 
@@ -25,7 +25,8 @@ logger = logging.getLogger(__name__)
 
 BATCH = 500
 FAILURES_KEPT = timedelta(days=14)
-SIGN_INS_KEPT = timedelta(days=1)
+# One that was stopped tells its owner for so long what to do about it.
+SIGN_INS_KEPT = timedelta(days=14)
 
 
 def tidy(now: datetime) -> dict[str, int]:
@@ -74,6 +75,10 @@ def _sign_ins(now: datetime) -> int:
     return _delete(SignIn.objects.filter(expires_at__lt=now - SIGN_INS_KEPT))
 
 
+def _approval_requests(now: datetime) -> int:
+    return _delete(ApprovalRequest.objects.outdated(now))
+
+
 def _unreachable_servers(now: datetime) -> int:
     return _delete(UnreachableServer.objects.outdated(now))
 
@@ -119,6 +124,7 @@ PARTS: dict[str, Callable[[datetime], int]] = {
     "failed tasks": _failed_tasks,
     "finished tasks": _finished_tasks,
     "sign-ins": _sign_ins,
+    "approval requests": _approval_requests,
     "unreachable servers": _unreachable_servers,
     "sessions": _sessions,
     "access attempts": _access_attempts,

@@ -1,7 +1,8 @@
-"""The form for a calendar on an organization's own Exchange server."""
+"""The forms of Integrations: for a calendar on an Exchange server, for asking an admin's approval, for declining it."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django import forms
@@ -11,7 +12,9 @@ from django.utils.translation import gettext_lazy as _
 
 from integrations import problems
 from integrations.errors import WrongDoor
+from integrations.events import LONGEST_ADDRESS, clean
 from integrations.models import CalendarConnection
+from integrations.models.approvals import LONGEST_REASON, domain_of
 from integrations.problems import Problem, Words
 from integrations.providers.exchange import VERSIONS, Typed
 from integrations.saying import said
@@ -98,3 +101,45 @@ class ExchangeForm(forms.Form):
         empty = [name for name in self.fields if not (self.is_bound or self.initial.get(name))]
         for name in [*wrong, *empty][:1]:
             self.fields[name].widget.attrs["autofocus"] = True
+
+
+# Mail domains of Microsoft's own, whose accounts belong to no organization.
+_PERSONAL = re.compile(r"(outlook|hotmail|live|msn|passport)\.[a-z.]{2,7}")
+
+
+class ApprovalForm(forms.Form):
+    """Whose admin has to approve."""
+
+    address = forms.EmailField(
+        label=_("Work address"),
+        max_length=LONGEST_ADDRESS,
+        help_text=_("The one that your calendar belongs to. What stands behind the @ tells which organization it is."),
+        widget=forms.EmailInput(attrs={"autocomplete": "email", **_TO_THE_LETTER}),
+    )
+
+    def clean_address(self) -> str:
+        address: str = self.cleaned_data["address"]
+        domain = domain_of(address)
+        if not domain:
+            raise ValidationError(_("This is no e-mail address that an organization could have."))
+        if _PERSONAL.fullmatch(domain):
+            text = _(
+                "This is a personal account: nobody has to approve it. Connect it with the tile for personal accounts."
+            )
+            raise ValidationError(text)
+        return address
+
+
+class DeclineForm(forms.Form):
+    """For IT: no, and if they like why."""
+
+    reason = forms.CharField(
+        label=_("Why (if you like)"),
+        max_length=LONGEST_REASON,
+        required=False,
+        help_text=_("The person who asked reads it as you write it."),
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+
+    def clean_reason(self) -> str:
+        return " ".join(clean(self.cleaned_data["reason"], LONGEST_REASON).split())

@@ -1,4 +1,6 @@
-"""What people are told by mail: owners whose calendar starts to need them, operators who have to act. Once each."""
+"""What people are told by mail: owners whose calendar starts to need them, those who wait for an admin's approval, and
+operators who have to act. Once each.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.urls import reverse
 
-from integrations.models import CalendarConnection, OperatorTrouble
+from integrations.models import ApprovalRequest, CalendarConnection, OperatorTrouble
 from sally import mails
 from sally.models import User
 
@@ -35,7 +37,7 @@ class Notice:
 def send_due(now: datetime) -> int:
     """Send what was not told yet; how many mails. What could not be sent is tried again in the next minute."""
     deadline, sent = time.monotonic() + SEND_FOR, 0
-    for notice in chain(_to_operators(), _to_owners()):
+    for notice in chain(_to_operators(), _to_owners(), _to_waiting()):
         if time.monotonic() > deadline:
             break
         try:
@@ -78,6 +80,23 @@ def _tell_owner(connection: CalendarConnection) -> int:
         return 0
     link = settings.PUBLIC_URL + reverse("integrations")
     mails.deliver(owner, "attention", {"connection": connection, "link": link})
+    return 1
+
+
+def _to_waiting() -> Iterator[Notice]:
+    """Those whose admin is said to have answered."""
+    untold = ApprovalRequest.objects.exclude(state=ApprovalRequest.State.WAITING).filter(told_at=None)
+    for one in untold.select_related("user").order_by("answered_at")[:MAILS_AT_ONCE]:
+        row = ApprovalRequest.objects.filter(pk=one.pk, state=one.state)
+        yield Notice(row, "told_at", partial(_tell_waiting, one))
+
+
+def _tell_waiting(request: ApprovalRequest) -> int:
+    user = request.user
+    if not (user.is_active and user.wants_mails):
+        return 0
+    name = "declined" if request.state == ApprovalRequest.State.DECLINED else "approved"
+    mails.deliver(user, name, {"request": request, "link": settings.PUBLIC_URL + reverse("integrations")})
     return 1
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext_lazy as _
 
+from integrations.clouds import OF_NO_RESOURCE
 from integrations.clouds import full_names as full_names
 from integrations.providers import BY_SIGN_IN
 from integrations.rows import Words
@@ -130,6 +131,11 @@ def missing(requested: Iterable[str], granted: Iterable[str]) -> list[str]:
     """The names asked for that nothing granted covers."""
     given = set(granted)
     return [name for name in requested if not _covered(name, given)]
+
+
+def unapproved(requested: Iterable[str], granted: Iterable[str]) -> list[str]:
+    """The same without OpenID Connect's own scopes, which nobody has to approve and which answers may leave out."""
+    return [name for name in missing(requested, granted) if name not in OF_NO_RESOURCE]
 
 
 def is_needed(name: str, granted: Iterable[str]) -> bool:

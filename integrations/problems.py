@@ -352,7 +352,10 @@ ROWS = (
     ),
     Row(
         errors.ApprovalNeeded,
-        _("Your organization has to approve Sally first. Ask an admin to sign in here once, then sign in again."),
+        _(
+            "Your organization has to approve Sally, or its approval was withdrawn. Under Integrations you find a link "
+            "for its admin; sign in again once it is approved. Your meetings are kept."
+        ),
         _(
             "Your organization has to approve Sally first. Nothing was connected; ask an admin to sign in here once, "
             "then try again."
@@ -448,7 +451,7 @@ def of_connection(kind: str, code: str, at: str = "") -> Problem:
     row = _row(found, code, at)
     text = row.text or next(_BY_KIND[one].text for one in found.__mro__ if one in _BY_KIND and _BY_KIND[one].text)
     reconnect = issubclass(found, errors.ReconnectNeeded) if row.reconnect is None else row.reconnect
-    return Problem(text, code, reconnect, row.tile, row.field)
+    return Problem(text, code, reconnect, row.tile, row.field, approval=issubclass(found, errors.ApprovalNeeded))
 
 
 def of_sign_in(error: ProviderError, at: str = "") -> Problem:

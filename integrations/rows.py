@@ -20,7 +20,7 @@ Words = Union[str, "_StrPromise"]
 class Problem:
     """What happened and what to do. ``reconnect``: signing in again helps; ``tile``: another door is the right one.
 
-    ``field``: what of a form it is about, "" for none of it alone.
+    ``approval``: an admin of the organization has to approve first. ``field``: what of a form it is about, "" for none.
     """
 
     text: Words
@@ -28,6 +28,7 @@ class Problem:
     reconnect: bool = False
     tile: str = ""
     field: str = ""
+    approval: bool = False
 
 
 @dataclass(frozen=True)

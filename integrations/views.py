@@ -5,19 +5,26 @@ from __future__ import annotations
 import logging
 import uuid
 
-from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from integrations import hints, problems, providers, saying
+from integrations import admin_consent, approval_pages, hints, problems, providers, saying, waiting
 from integrations.errors import ProviderError, ReconnectNeeded, WrongDoor
-from integrations.models import CalendarConnection, OperatorTrouble, OtherAccount, SignIn, SyncOption
+from integrations.models import (
+    ApprovalRequest,
+    CalendarConnection,
+    OperatorTrouble,
+    OtherAccount,
+    SignIn,
+    SyncOption,
+)
 from integrations.models.sign_ins import CONNECTED
 from integrations.providers import BY_SIGN_IN
 from sally.access import for_person
@@ -34,7 +41,9 @@ def _own(user: User, pk: uuid.UUID) -> CalendarConnection:
 @for_person
 def index(request: HttpRequest, user: User) -> HttpResponse:
     connections = list(CalendarConnection.objects.filter(owner=user))
-    context = {"connections": connections, "unsettled": any(one.unsettled for one in connections)}
+    now_waiting = waiting.of(user, timezone.now())
+    unsettled = now_waiting is not None or any(one.unsettled for one in connections)
+    context = {"connections": connections, "waiting": now_waiting, "unsettled": unsettled}
     return render(request, "integrations/index.html", context)
 
 
@@ -85,11 +94,10 @@ def connect(request: HttpRequest, user: User, key: str) -> HttpResponse:
 def _begin(
     request: HttpRequest, user: User, key: str, connection: CalendarConnection | None, claims: str = ""
 ) -> HttpResponse:
-    redirect_uri = settings.PUBLIC_URL + reverse("microsoft-callback")
-    account = hints.account_for(request, key)
+    account = hints.account_for(request, key) or ApprovalRequest.objects.address_of(user, key)
     try:
         sign_in = SignIn.objects.begin(
-            user, key, redirect_uri=redirect_uri, connection=connection, account=account, claims=claims
+            user, key, redirect_uri=admin_consent.callback(), connection=connection, account=account, claims=claims
         )
     except ProviderError as error:
         _say(request, error, key)
@@ -112,9 +120,14 @@ def leaving(request: HttpRequest, user: User, pk: uuid.UUID) -> HttpResponse:
 
 
 @require_safe
+def callback(request: HttpRequest) -> HttpResponse:
+    """Where Microsoft sends people back to: who signed in, and admins who have no account here."""
+    return approval_pages.answered(request) if approval_pages.is_answer(request) else _signed_in(request)
+
+
 @for_person
-def callback(request: HttpRequest, user: User) -> HttpResponse:
-    """Where the provider sends the person back to. Its parameters are used up and leave the address bar at once."""
+def _signed_in(request: HttpRequest, user: User) -> HttpResponse:
+    """The parameters are used up and leave the address bar at once."""
     sign_in = SignIn.objects.take(user, request.GET.get("state", ""))
     if sign_in is None:
         messages.error(request, str(problems.SIGN_IN_USED_UP))
@@ -128,6 +141,9 @@ def callback(request: HttpRequest, user: User) -> HttpResponse:
         if isinstance(error, ReconnectNeeded) and error.claims and not challenged:
             # Microsoft says what it wants proved: back there at once, with just that.
             return _begin(request, user, sign_in.provider, sign_in.connection, error.claims)
+        if SignIn.objects.stopped(user) == sign_in:  # said there, with what can be done
+            logger.warning("sign-in of user %s: %s: %s", user.pk, type(error).__name__, error)
+            return redirect(reverse("integrations") + "#waiting")
         _say(request, error, sign_in.provider, sign_in.connection)
         return redirect("integrations" if sign_in.connection else "add-calendar")
     return _connected(request, connection)

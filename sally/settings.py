@@ -383,6 +383,8 @@ MICROSOFT_LOGIN_URL = _address("MICROSOFT_LOGIN_URL", MICROSOFT_CLOUDS[MICROSOFT
 MICROSOFT_GRAPH_URL = _address("MICROSOFT_GRAPH_URL", MICROSOFT_CLOUDS[MICROSOFT_CLOUD][1])
 # What people are asked for: the product guide's permissions, or the least that Sally needs.
 MICROSOFT_SCOPES = _choice("MICROSOFT_SCOPES", ("guide", "minimal"))
+# Where people's browsers reach the sign-in service: elsewhere only at the stand-in, whose pages need no TLS.
+MICROSOFT_PAGES_URL = _address("MICROSOFT_PAGES_URL", MICROSOFT_LOGIN_URL)
 # Private networks that people's Exchange servers may be in; the internet is allowed, the machine itself never is.
 EXCHANGE_ALLOWED_NETWORKS = _networks("EXCHANGE_ALLOWED_NETWORKS")
 # The one place on this machine that may be an Exchange server all the same; `check --deploy` refuses it.

@@ -25,6 +25,7 @@ def settings_for(sandbox: Sandbox) -> dict[str, Any]:
     return {
         "MICROSOFT_LOGIN_URL": sandbox.login_url,
         "MICROSOFT_GRAPH_URL": sandbox.graph_url,
+        "MICROSOFT_PAGES_URL": sandbox.pages_url,
         "MICROSOFT_CLIENT_ID": sandbox.client_id,
         "MICROSOFT_CLIENT_SECRET": sandbox.client_secret,
         "CA_BUNDLE": sandbox.ca_bundle,

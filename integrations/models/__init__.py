@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from django.db import models
 
+from integrations.models.approvals import ApprovalRequest as ApprovalRequest
 from integrations.models.connections import CalendarConnection as CalendarConnection
 from integrations.models.connections import SyncOption as SyncOption
 from integrations.models.querysets import LEASE as LEASE

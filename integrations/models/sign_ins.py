@@ -11,20 +11,30 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import models
+from django.db import models, transaction
 from django.utils import timezone
 
 from integrations import problems
 from integrations.accounts import SignedIn
-from integrations.errors import OperatorProblem, ProviderError, ReconnectNeeded
+from integrations.errors import (
+    ApprovalNeeded,
+    OperatorProblem,
+    PermissionMissing,
+    ProviderError,
+    ReconnectNeeded,
+    SignInCancelled,
+)
 from integrations.fields import EncryptedJSONField
+from integrations.models.approvals import ApprovalRequest
 from integrations.models.connections import CalendarConnection
 from integrations.models.troubles import OperatorTrouble
 from integrations.providers import BY_SIGN_IN
 from sally.models import User
 
 SIGN_IN_LASTS = timedelta(minutes=15)
-OTHER_ACCOUNT, CONNECTED = "another account", "connected"
+OTHER_ACCOUNT, CONNECTED, DISMISSED = "another account", "connected", "dismissed"
+# What ends a sign-in where an organization's admin has not approved Sally, or may not have.
+STOPPED_BY = frozenset(kind.__name__ for kind in (ApprovalNeeded, SignInCancelled, PermissionMissing))
 
 
 class OtherAccount(Exception):
@@ -68,6 +78,20 @@ class SignInQuerySet(models.QuerySet["SignIn"]):
         """Another account's tokens are of no use once the offer to connect it is over."""
         self.filter(outcome=OTHER_ACCOUNT, expires_at__lt=now).delete()
 
+    def stopped(self, user: User) -> SignIn | None:
+        """The person's last sign-in where an admin may have to approve, if it did not come back or was stopped.
+
+        None once the person has dismissed it, or got further since.
+        """
+        doors = [key for key, door in BY_SIGN_IN.items() if door.needs_approval]
+        latest = self.filter(user=user, provider__in=doors).order_by("-created_at").first()
+        return latest if latest and latest.is_stopped else None
+
+    def dismiss(self, user: User) -> None:
+        """The person wants to read no more of what was stopped. Microsoft's page, where it is still open, goes on."""
+        unfinished = models.Q(used_at=None) | models.Q(outcome_kind__in=STOPPED_BY)
+        self.filter(unfinished, user=user).update(outcome=DISMISSED, outcome_kind="")
+
     def take(self, user: User, state: str) -> SignIn | None:
         """The person's own open sign-in with this state, which is thereby used up; else None."""
         now = timezone.now()
@@ -105,6 +129,8 @@ class SignIn(models.Model):
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True, blank=True)
     outcome = models.CharField(max_length=60, blank=True)
+    # The class of the error that ended it, by its name.
+    outcome_kind = models.CharField(max_length=40, blank=True)
 
     objects = SignInQuerySet.as_manager()
 
@@ -114,6 +140,13 @@ class SignIn(models.Model):
     @property
     def is_open(self) -> bool:
         return self.used_at is None and self.expires_at > timezone.now()
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it did not come back yet, or came back without what only an admin can approve."""
+        if self.used_at is None:
+            return self.outcome != DISMISSED
+        return self.outcome_kind in STOPPED_BY
 
     @property
     def address(self) -> str:
@@ -145,7 +178,7 @@ class SignIn(models.Model):
                 with _telling_operators(timezone.now()):
                     account = provider.finish(self.flow, answer)
         except ProviderError as error:
-            self._close(error.code)
+            self._close(error.code, type(error).__name__)
             if self.connection and isinstance(error, ReconnectNeeded) and error.claims:
                 CalendarConnection.objects.filter(pk=self.connection.pk).update(claims=error.claims)
             raise
@@ -164,13 +197,16 @@ class SignIn(models.Model):
         self._close("another account, dismissed")
 
     def _connect(self, account: SignedIn) -> CalendarConnection:
-        connection = CalendarConnection.objects.connect(self.user, self.provider, account)
-        self._close(CONNECTED)
+        with transaction.atomic():
+            connection = CalendarConnection.objects.connect(self.user, self.provider, account)
+            ApprovalRequest.objects.settle(self.user, self.provider, account, timezone.now())
+            self._close(CONNECTED)
         return connection
 
-    def _close(self, outcome: str, **kept: Any) -> None:
-        self.outcome, self.flow = outcome[:60], kept  # the verifier and nonce are of no use any more
-        self.save(update_fields=["outcome", "flow"])
+    def _close(self, outcome: str, kind: str = "", **kept: Any) -> None:
+        self.outcome, self.outcome_kind = outcome[:60], kind
+        self.flow = kept  # the verifier and nonce are of no use any more
+        self.save(update_fields=["outcome", "outcome_kind", "flow"])
 
 
 def _digest(state: str) -> str:

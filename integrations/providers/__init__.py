@@ -48,7 +48,10 @@ class SignInProvider(Provider, Protocol):
     """One whose people sign in at the provider's own page.
 
     There they are asked for ``scopes``; at ``permissions_page`` ("": nowhere) they take back what they allowed.
+    ``needs_approval``: an admin of their organization may have to approve Sally there first.
     """
+
+    needs_approval: bool
 
     @property
     def scopes(self) -> Sequence[str]: ...

@@ -90,6 +90,7 @@ class Microsoft:
     ) -> None:
         self.key, self.name, self.hint, self.note = key, name, hint, note
         self.authority, self._scopes, self._permissions_pages = authority, scopes, permissions_pages
+        self.needs_approval = authority != "consumers"  # a personal account is its owner's alone
         self.logo = "integrations/_microsoft_logo.html"
         self.entrance = "integrations/_microsoft_entrance.html"
         self.reopen: Words = _("Sign in with Microsoft")

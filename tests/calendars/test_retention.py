@@ -15,7 +15,7 @@ from pytest_django import Settings
 
 from calendars import retention, sync
 from calendars.models import Change, Meeting
-from integrations.models import CalendarConnection, SignIn
+from integrations.models import ApprovalRequest, CalendarConnection, SignIn
 from sally.models import Condition, Heartbeat, Session, User
 from tests.calendars.rows import meeting
 
@@ -124,11 +124,18 @@ class TestTheRest:
         retention.tidy(NOW)
         assert [one.name for one in Task.objects.all()] == ["failure"]
 
-    def test_sign_ins_go_a_day_after_they_expired(self, alice: User) -> None:
-        for hours in (-25, -23, 1):
+    def test_sign_ins_go_two_weeks_after_they_expired(self, alice: User) -> None:
+        """So long a stopped one tells its owner what to do."""
+        for hours in (-14 * 24 - 1, -14 * 24 + 1, 1):
             SignIn.objects.create(user=alice, state_digest=str(hours), flow={}, expires_at=NOW + timedelta(hours=hours))
         retention.tidy(NOW)
-        assert set(SignIn.objects.values_list("state_digest", flat=True)) == {"-23", "1"}
+        assert set(SignIn.objects.values_list("state_digest", flat=True)) == {"-335", "1"}
+
+    def test_approval_requests_go_two_weeks_after_their_link(self, alice: User, bob: User) -> None:
+        for user, days in ((alice, 29), (bob, 27)):
+            ApprovalRequest.objects.ask(user, "microsoft-work", user.email, NOW - timedelta(days=days))
+        assert retention.tidy(NOW)["approval requests"] == 1
+        assert [one.user for one in ApprovalRequest.objects.all()] == [bob]
 
     @pytest.mark.django_db
     def test_sessions_go_when_nobody_is_let_in_by_them_any_more(self, alice: User) -> None:

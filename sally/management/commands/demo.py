@@ -151,6 +151,7 @@ def _pointed_at(facts: dict[str, str]) -> dict[str, str]:
         "MICROSOFT_CLOUD": "global",  # the only one with personal accounts, which the stand-in has
         "MICROSOFT_LOGIN_URL": facts["login_url"],
         "MICROSOFT_GRAPH_URL": facts["graph_url"],
+        "MICROSOFT_PAGES_URL": facts["pages_url"],
         "CA_BUNDLE": facts["ca_bundle"],
         "EXCHANGE_SANDBOX": urlsplit(facts["exchange_url"]).netloc,
     }

@@ -1,0 +1,196 @@
+"""Who started to connect a calendar and was stopped: what probably happened, and what can be done about it.
+
+Microsoft's pages that ask for an admin's approval often send nothing back, so a sign-in that was begun and not finished
+is as telling as one that was refused.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils.translation import gettext_lazy as _
+
+from integrations import errors, permissions
+from integrations.models import ApprovalRequest, CalendarConnection, SignIn
+from integrations.models.approvals import domain_of
+from integrations.providers import BY_SIGN_IN, SignInProvider
+from integrations.rows import Words
+from sally.models import User
+
+
+class Kind(enum.StrEnum):
+    SILENT = "silent"
+    REFUSED = "refused"
+    REQUESTED = "requested"
+    CANCELLED = "cancelled"
+    PARTLY = "partly"
+    ASKED = "asked"
+    EXPIRED = "expired"
+    DECLINED = "declined"
+    REPORTED = "reported"
+    IN_PART = "in_part"
+    APPROVED = "approved"
+    STILL = "still"
+
+
+TITLES: Mapping[Kind, Words] = {
+    Kind.SILENT: _("Your sign-in at Microsoft has not come back"),
+    Kind.REFUSED: _("An admin has to approve Sally first"),
+    Kind.REQUESTED: _("Your request is with your organization's admin"),
+    Kind.CANCELLED: _("You came back from Microsoft without connecting"),
+    Kind.PARTLY: _("Microsoft let you in, but not to the calendar"),
+    Kind.ASKED: _("Waiting for your admin"),
+    Kind.EXPIRED: _("The link for your IT has expired"),
+    Kind.DECLINED: _("Your IT declined"),
+    Kind.REPORTED: _("Approved: connect now"),
+    Kind.IN_PART: _("Approved in part"),
+    Kind.APPROVED: _("Approved: connect now"),
+    Kind.STILL: _("Approved, but Microsoft still asks"),
+}
+TEXTS: Mapping[Kind, Words] = {
+    Kind.SILENT: _(
+        "If Microsoft's page is still open, go on there. If it said “Need admin approval” or “Approval required”, that "
+        "is usual in organizations, and such a page sends nothing back to Sally: an admin approves Sally once, then "
+        "everybody connects normally."
+    ),
+    Kind.REFUSED: _(
+        "Microsoft does not let you decide about these permissions yourself. That is usual in organizations: an admin "
+        "approves Sally once, then everybody connects normally. Nothing was connected yet."
+    ),
+    Kind.REQUESTED: _(
+        "Microsoft has sent it to the admins of your organization. Try again once it is approved; until then, the mail "
+        "below tells them what Sally reads and why. Nothing was connected yet."
+    ),
+    Kind.CANCELLED: _(
+        "You declined at Microsoft, or went back from its page. Nothing was connected. If Microsoft asked for an "
+        "admin's approval, an admin of your organization has to approve Sally first; otherwise try again and accept."
+    ),
+    Kind.PARTLY: _(
+        "Your organization allows Sally only in part: the permission to read the calendar is missing. Nothing was "
+        "connected; an admin has to approve that one too."
+    ),
+    Kind.ASKED: _("Send the link to your IT. This page changes by itself as soon as the approval is reported."),
+    Kind.EXPIRED: _("Nobody has answered. Make a new link if you still want to connect this calendar."),
+    Kind.DECLINED: _(
+        "Nothing was connected. Perhaps a word with your IT helps: the mail says what Sally reads, what for, and what "
+        "she never does."
+    ),
+    Kind.REPORTED: _("Microsoft's page reported that an admin approved Sally. One click, and you are done."),
+    Kind.IN_PART: _(
+        "Microsoft's page reported that an admin approved Sally, but not all that she asks for. Connecting may be "
+        "stopped again until the rest is approved too."
+    ),
+    Kind.APPROVED: _("Somebody of your organization has connected a calendar since. One click, and you are done."),
+    Kind.STILL: _(
+        "The approval was reported, and your sign-in after that was stopped all the same. Microsoft may need some "
+        "minutes; or the approval was for another organization than the one you sign in to, or Sally is allowed for "
+        "chosen people only. Try again, or ask your admin about it."
+    ),
+}
+# What may be done in one click, as the way it most probably is.
+_READY = {Kind.REPORTED, Kind.APPROVED}
+_STOPPED_BY: Mapping[str, Kind] = {
+    errors.ApprovalNeeded.__name__: Kind.REFUSED,
+    errors.SignInCancelled.__name__: Kind.CANCELLED,
+    errors.PermissionMissing.__name__: Kind.PARTLY,
+}
+_REQUESTED = ("APPROVAL-2", "AADSTS90095")
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """``missing``: permissions that Sally asks for and, as far as is known, nobody approved.
+
+    ``known``: a colleague's calendar is connected, so Sally was approved there before.
+    """
+
+    kind: Kind
+    provider: SignInProvider
+    request: ApprovalRequest | None
+    sign_in: SignIn | None
+    missing: Sequence[str] = ()
+    known: bool = False
+
+    @property
+    def title(self) -> Words:
+        return TITLES[self.kind]
+
+    @property
+    def text(self) -> Words:
+        return TEXTS[self.kind]
+
+    @property
+    def ready(self) -> bool:
+        return self.kind in _READY
+
+    @property
+    def code(self) -> str:
+        """Of the refusal, for support; "" where nothing came back."""
+        return self.sign_in.outcome if self.sign_in else ""
+
+    @property
+    def still_good(self) -> bool:
+        """Whether there is a link for IT that need not be made anew."""
+        return self.kind in (Kind.ASKED, Kind.DECLINED, Kind.IN_PART, Kind.STILL)
+
+    @property
+    def appearance(self) -> str:
+        """Changes when what the page shows of it changes."""
+        when = (self.request and self.request.asked_at, self.request and self.request.answered_at)
+        reason = self.request and self.request.reason
+        shown = (self.kind, when, reason, self.sign_in and self.sign_in.pk, tuple(self.missing), self.known)
+        return hashlib.sha256(repr(shown).encode()).hexdigest()[:16]
+
+
+def of(user: User, now: datetime) -> Waiting | None:
+    """What this person waits for, if anything."""
+    sign_in = SignIn.objects.stopped(user)
+    request = ApprovalRequest.objects.filter(user=user).exclude(state=ApprovalRequest.State.CONNECTED).first()
+    if request is None and sign_in is None:
+        return None
+    kind = _of_request(request, sign_in, now) if request else _of_sign_in(sign_in)
+    key = request.provider if request else sign_in.provider  # type: ignore[union-attr]  # one of them is there
+    granted = _granted_to_colleagues(user, key, request)
+    asked = [one.name for one in permissions.requested(key)]
+    unapproved = permissions.unapproved(asked, granted) if granted is not None else []
+    return Waiting(
+        kind,
+        BY_SIGN_IN[key],
+        request,
+        sign_in,
+        missing=(request.missing if request else []) or unapproved,
+        known=granted is not None and kind not in _READY,
+    )
+
+
+def _of_request(request: ApprovalRequest, sign_in: SignIn | None, now: datetime) -> Kind:
+    State = ApprovalRequest.State
+    if request.state == State.DECLINED:
+        return Kind.DECLINED
+    if request.state == State.WAITING:
+        return Kind.ASKED if request.is_good(now) else Kind.EXPIRED
+    if sign_in and request.answered_at and sign_in.created_at > request.answered_at and sign_in.used_at:
+        return Kind.STILL
+    if request.state == State.APPROVED:
+        return Kind.APPROVED
+    return Kind.IN_PART if request.missing else Kind.REPORTED
+
+
+def _of_sign_in(sign_in: SignIn | None) -> Kind:
+    if sign_in is None or sign_in.used_at is None:
+        return Kind.SILENT
+    return Kind.REQUESTED if sign_in.outcome in _REQUESTED else _STOPPED_BY[sign_in.outcome_kind]
+
+
+def _granted_to_colleagues(user: User, key: str, request: ApprovalRequest | None) -> list[str] | None:
+    """What the latest calendar of the same domain and organization was granted; None where nobody has one."""
+    if user.organization_id is None:
+        return None
+    domain = request.domain if request else domain_of(user.email)
+    theirs = CalendarConnection.objects.filter(owner__organization=user.organization_id, provider=key)
+    latest = theirs.exclude(owner=user).filter(account_email__iendswith=f"@{domain}").order_by("-created_at")
+    return latest.values_list("granted_scopes", flat=True).first()
