@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 from integrations import providers
 from integrations.models import CalendarConnection
 from integrations.permissions import NEVER, WHOLE_MAILBOX, Permission, is_needed, missing, requested
-from integrations.providers import BY_SIGN_IN, Provider
+from integrations.providers import BY_SIGN_IN, Provider, SignInProvider
 from integrations.rows import Words
 from sally.access import for_person
 from sally.models import User
@@ -27,11 +27,11 @@ _ACCESS = _("without it Sally cannot keep the connection: sign in again and acce
 
 @dataclass(frozen=True)
 class Door:
-    """What is asked for at a tile; at ``page`` ("": nowhere) it is taken back."""
+    """What is asked for at a tile, and ``signs_in`` where it leads to the provider's own page."""
 
     provider: Provider
     asked: Sequence[Permission]
-    page: str
+    signs_in: SignInProvider | None
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,7 @@ def permissions(request: HttpRequest, user: User) -> HttpResponse:
 
 
 def _door(provider: Provider) -> Door:
-    signs_in = BY_SIGN_IN.get(provider.key)
-    return Door(provider, requested(provider.key), signs_in.permissions_page if signs_in else "")
+    return Door(provider, requested(provider.key), BY_SIGN_IN.get(provider.key))
 
 
 def _account(connection: CalendarConnection) -> Account:

@@ -47,11 +47,12 @@ class Provider(Protocol):
 class SignInProvider(Provider, Protocol):
     """One whose people sign in at the provider's own page.
 
-    There they are asked for ``scopes``; at ``permissions_page`` ("": nowhere) they take back what they allowed.
-    ``needs_approval``: an admin of their organization may have to approve Sally there first.
+    There they are asked for ``scopes``; at ``permissions_page`` ("": nowhere) they take back what they allowed, but for
+    what ``taking_back`` says. ``needs_approval``: an admin of their organization may have to approve Sally there first.
     """
 
     needs_approval: bool
+    taking_back: Words
 
     @property
     def scopes(self) -> Sequence[str]: ...

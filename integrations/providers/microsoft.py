@@ -87,8 +87,9 @@ class Microsoft:
         authority: str,
         scopes: Mapping[str, Sequence[str]],
         permissions_pages: Mapping[str, str],
+        taking_back: Words = "",
     ) -> None:
-        self.key, self.name, self.hint, self.note = key, name, hint, note
+        self.key, self.name, self.hint, self.note, self.taking_back = key, name, hint, note, taking_back
         self.authority, self._scopes, self._permissions_pages = authority, scopes, permissions_pages
         self.needs_approval = authority != "consumers"  # a personal account is its owner's alone
         self.logo = "integrations/_microsoft_logo.html"
@@ -173,6 +174,7 @@ WORK = Microsoft(
         "minimal": ("offline_access", "openid", "profile", "Calendars.Read"),
     },
     permissions_pages={"global": "myapps.microsoft.com"},
+    taking_back=_("What an admin approved for the whole organization, only an admin can take back."),
 )
 
 # The guide's six. Of the work account's, personal accounts cannot give those that are shared, nor online meetings, and
