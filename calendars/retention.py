@@ -17,7 +17,7 @@ from django.db.models import QuerySet
 from django_q.models import Task
 
 from calendars.models import Meeting
-from integrations.models import ApprovalRequest, CalendarConnection, SignIn, UnreachableServer
+from integrations.models import AccessRecord, ApprovalRequest, CalendarConnection, SignIn, UnreachableServer
 from sally import health
 from sally.models import Condition, Heartbeat, Session
 
@@ -83,6 +83,10 @@ def _unreachable_servers(now: datetime) -> int:
     return _delete(UnreachableServer.objects.outdated(now))
 
 
+def _access_log(now: datetime) -> int:
+    return _delete(AccessRecord.objects.outdated(now))
+
+
 def _sessions(now: datetime) -> int:
     """Those of nobody by their own end; a person's as soon as nobody is let in by it."""
     over = Session.objects.filter(user=None, expire_date__lt=now)
@@ -129,5 +133,6 @@ PARTS: dict[str, Callable[[datetime], int]] = {
     "sessions": _sessions,
     "access attempts": _access_attempts,
     "health records": _health,
+    "access log": _access_log,
     "meetings": _meetings,
 }

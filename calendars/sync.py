@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -21,8 +21,9 @@ from calendars.reading import Reader, Reading, Remembered
 from calendars.retention import keep_from
 from integrations.errors import InternalError, OperatorProblem, ProviderError, UnexpectedAnswer
 from integrations.events import CalendarClient, Changed, Listing, RemoteEvent, Window
-from integrations.models import CalendarConnection, LeaseLost
+from integrations.models import AccessRecord, CalendarConnection, LeaseLost, Why
 from integrations.providers import open_calendar
+from integrations.trail import Trail
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +50,46 @@ class Lease:
         if now - self._renewed >= RENEW_EVERY:
             self.connection.renew_lease(self.token, now)
             self._renewed = now
+
+
+class Work:
+    """One sync under way: by which lease, why, and what it has asked of the provider so far."""
+
+    def __init__(self, connection: CalendarConnection, clock: Callable[[], datetime], why: Why | None) -> None:
+        self.connection, self.clock = connection, clock
+        self.lease, self.trail = Lease(connection, clock), Trail(clock)
+        self.why = why or Why(connection.next_sync_why)
+
+    @contextmanager
+    def writing(self, *, changes: bool = True) -> Iterator[None]:
+        """The transaction that writes what came of it, and with that what was asked.
+
+        One on schedule that ``changes`` nothing was an idle check.
+        """
+        with transaction.atomic():
+            yield
+            self._keep_trail(idle=self.why is Why.SCHEDULE and not changes)
+        self.trail.clear()
+
+    def fail(self, error: ProviderError) -> None:
+        """Raises ``LeaseLost``, when what counts even then is written."""
+        lost: LeaseLost | None = None
+        with transaction.atomic():
+            try:
+                self.connection.record_failure(self.lease.token, error, self.clock())
+                self._keep_trail()
+            except LeaseLost as exc:
+                lost = exc
+        if lost:
+            raise lost
+        self.trail.clear()
+
+    def _keep_trail(self, *, idle: bool = False) -> None:
+        AccessRecord.objects.keep(self.trail, self.connection.owner_id, self.why, self.connection, idle=idle)
+
+    def end(self) -> None:
+        """Keep what was asked without anything coming of it."""
+        AccessRecord.objects.keep_apart(self.trail, self.connection.owner_id, self.why, self.connection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,47 +119,49 @@ def run(
     *,
     clock: Callable[[], datetime] = timezone.now,
     open_client: Callable[..., CalendarClient] = open_calendar,
+    why: Why | None = None,
 ) -> bool:
     """Sync one claimed connection; whether it worked on it. A stale claim does nothing.
 
-    An error is recorded on the row. Only bugs are raised, after they were recorded.
+    ``why`` is given where it is not what made the connection due. An error is recorded on the row. Only bugs are
+    raised, after they were recorded.
     """
     connection = CalendarConnection.objects.begin(pk, token, clock())
     if connection is None:
         return False
-    lease = Lease(connection, clock)
+    work = Work(connection, clock, why)
     try:
-        try:
-            _sync(connection, lease, clock, open_client)
-        except ProviderError as error:
-            # In brackets: what stands behind "password…:" is masked, and would hide the code of a refused one.
-            logger.log(_level(error), "sync of %s: %s (%s)", pk, type(error).__name__, error)
-            connection.record_failure(lease.token, error, clock())
-        except LeaseLost:
-            raise
-        except Exception as exc:
-            connection.record_failure(lease.token, InternalError(type(exc).__name__), clock())
-            raise
+        _sync(work, open_client)
     except LeaseLost:
         logger.info("sync of %s: somebody else has it now", pk)
+    finally:
+        work.end()
     return True
 
 
-def _sync(
-    connection: CalendarConnection,
-    lease: Lease,
-    clock: Callable[[], datetime],
-    open_client: Callable[..., CalendarClient],
-) -> None:
-    with closing(open_client(connection, lease.renew)) as client:
-        _read(connection, lease, clock, client)
+def _sync(work: Work, open_client: Callable[..., CalendarClient]) -> None:
+    connection = work.connection
+    try:
+        with closing(open_client(connection, work.lease.renew, work.trail)) as client:
+            _read(work, client)
+    except ProviderError as error:
+        # In brackets: what stands behind "password…:" is masked, and would hide the code of a refused one.
+        logger.log(_level(error), "sync of %s: %s (%s)", connection.pk, type(error).__name__, error)
+        work.fail(error)
+    except LeaseLost:
+        raise
+    except Exception as exc:
+        work.fail(InternalError(type(exc).__name__))
+        raise
 
 
-def _read(connection: CalendarConnection, lease: Lease, clock: Callable[[], datetime], client: CalendarClient) -> None:
+def _read(work: Work, client: CalendarClient) -> None:
+    connection, lease, clock = work.connection, work.lease, work.clock
     started = clock()
     poll = client.poll(connection.cursor)
     if poll.changed is Changed.NO and connection.cursor and _read_recently(connection, started):
-        connection.record_unchanged(lease.token, started=started, now=clock(), cursor=poll.cursor)
+        with work.writing(changes=False):
+            connection.record_unchanged(lease.token, started=started, now=clock(), cursor=poll.cursor)
         return
     window = window_of(connection, started)
     versions = Meeting.objects.versions(connection, window)
@@ -135,13 +178,14 @@ def _read(connection: CalendarConnection, lease: Lease, clock: Callable[[], date
         listing.extend(missed)
         rest += reader.drop(missed)
     if listing.is_empty and _suspicious(connection, known, started):
-        connection.record_emptied(lease.token, started, clock() + LOOK_AGAIN)
+        with work.writing():
+            connection.record_emptied(lease.token, started, clock() + LOOK_AGAIN)
         return
     deadline = clock() + FILL_FOR
     read = reader.read(rest, known, now=started, fill=client.fill, time_is_left=lambda: clock() < deadline)
     plan = merge.plan_merge(known, read.drafts, window)
     outcome = Outcome(started, clock(), poll.cursor, listing.unreadable, plan, read)
-    _apply(connection, lease, remembered, outcome)
+    _apply(work, remembered, outcome)
 
 
 def _read_recently(connection: CalendarConnection, now: datetime) -> bool:
@@ -183,12 +227,12 @@ def _suspicious(connection: CalendarConnection, known: list[Known], now: datetim
     return upcoming >= SUSPICIOUS and not confirmed
 
 
-def _apply(connection: CalendarConnection, lease: Lease, remembered: Remembered, outcome: Outcome) -> None:
-    read, plan, now = outcome.read, outcome.plan, outcome.now
-    with transaction.atomic():
+def _apply(work: Work, remembered: Remembered, outcome: Outcome) -> None:
+    connection, read, plan, now = work.connection, outcome.read, outcome.plan, outcome.now
+    with work.writing(changes=plan.changes_meetings):
         # First, because it locks the row and fails when the lease is lost.
         connection.record_success(
-            lease.token,
+            work.lease.token,
             started=outcome.started,
             now=now,
             # What is left open must be read again, whatever the provider says of changes.

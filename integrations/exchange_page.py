@@ -7,6 +7,7 @@ import math
 import uuid
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -19,9 +20,10 @@ from integrations import hints, problems
 from integrations.accounts import SignedIn
 from integrations.errors import NotReached, ProviderError
 from integrations.forms import ExchangeForm
-from integrations.models import CalendarConnection, PasswordTrial, UnreachableServer
+from integrations.models import AccessRecord, CalendarConnection, PasswordTrial, UnreachableServer, Why
 from integrations.models.trials import AlreadyTrying, NotTried, NotYet, RefusedLately, TooManyTrials
 from integrations.providers.exchange import EXCHANGE
+from integrations.trail import Trail
 from sally.access import for_person
 from sally.models import User
 from sally.reauthentication import recently_confirmed
@@ -57,9 +59,16 @@ def _form(request: HttpRequest, user: User, connection: CalendarConnection | Non
     form = ExchangeForm(posted, connection=connection, hint=hints.account_for(request, EXCHANGE.key))
     if not form.is_valid():
         return _show(request, form, connection)
+    with AccessRecord.objects.trail_of(user, Why.CONNECTING, connection) as trail:
+        return _try(request, user, connection, form, trail)
+
+
+def _try(
+    request: HttpRequest, user: User, connection: CalendarConnection | None, form: ExchangeForm, trail: Trail
+) -> HttpResponse:
     typed = form.typed
     try:
-        account = PasswordTrial.objects.attempt(user, typed, EXCHANGE.look)
+        account = PasswordTrial.objects.attempt(user, typed, lambda typed: EXCHANGE.look(typed, trail))
     except NotTried as refusal:
         return _not_tried(request, form, connection, refusal)
     except ProviderError as error:
@@ -73,14 +82,17 @@ def _form(request: HttpRequest, user: User, connection: CalendarConnection | Non
     if connection and not _is_the_same(connection, account):
         hints.remember(request, EXCHANGE.key, typed.username.strip())
         return _show(request, form, connection, other=account)
-    return _connect(request, user, connection, account)
+    return _connect(request, user, connection, account, trail)
 
 
 def _connect(
-    request: HttpRequest, user: User, connection: CalendarConnection | None, account: SignedIn
+    request: HttpRequest, user: User, connection: CalendarConnection | None, account: SignedIn, trail: Trail
 ) -> HttpResponse:
     connections = CalendarConnection.objects
-    made = connections.mend(connection, account) if connection else connections.connect(user, EXCHANGE.key, account)
+    with transaction.atomic():
+        made = connections.mend(connection, account) if connection else connections.connect(user, EXCHANGE.key, account)
+        AccessRecord.objects.keep(trail, user.pk, Why.CONNECTING, made)
+    trail.clear()
     hints.forget(request)
     text = _("%(account)s is connected. Sally reads it at %(address)s.")
     messages.success(request, text % {"account": made.account_email, "address": account.server["url"]})

@@ -1,6 +1,8 @@
 """The one transport: time limits, TLS trust, Retry-After, and failures translated into ``integrations.errors``.
 
-msal and the Graph client send through ``Session``, exchangelib through the one in ``integrations.outbound``.
+msal and the Graph client send through ``Session``, exchangelib through the one in ``integrations.outbound``. Whatever
+is sent passes an ``Adapter``, which notes it in the trail of the work that it is part of, and lets nothing by that
+would write.
 """
 
 from __future__ import annotations
@@ -16,8 +18,11 @@ from typing import Any
 import requests
 import urllib3
 from django.conf import settings
+from requests.adapters import HTTPAdapter
 
+from integrations import endpoints
 from integrations.errors import RateLimited, Unavailable
+from integrations.trail import Trail
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +47,33 @@ IN_A_PAGE = Patience(connect=4, silence=8, answer=10)
 MOST_BYTES = 64 * 1024 * 1024
 
 
+class WouldWrite(Exception):
+    """A bug: something was about to be sent that does not only read. Nothing of it was sent."""
+
+
+class Adapter(HTTPAdapter):
+    """The way out. ``before_each`` runs before every request.
+
+    Here and not in the session, which sees one request where NTLM sends three. Raises ``WouldWrite``.
+    """
+
+    def __init__(self, trail: Trail, before_each: Callable[[], None] = lambda: None, **options: Any) -> None:
+        self.trail, self.before_each = trail, before_each
+        super().__init__(**options)
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        method, url = request.method or "", request.url or ""
+        endpoint = endpoints.kind_of(url, request.body)
+        if not endpoints.only_reads(method, endpoint):
+            raise WouldWrite(f"{method} {_place(url)}")
+        self.before_each()
+        self.trail.asks(method, endpoint)
+        response = super().send(request, *args, **kwargs)
+        signed = str(request.headers.get("Authorization", ""))
+        self.trail.answered(response.status_code, endpoints.as_answered(endpoint, response.status_code, signed))
+        return response
+
+
 class Session(requests.Session):
     """A requests session that trusts only its own settings and never waits for ever.
 
@@ -50,21 +82,30 @@ class Session(requests.Session):
     not followed.
     """
 
-    def __init__(self, before_each: Callable[[], None] = lambda: None, patience: Patience = IN_THE_BACKGROUND) -> None:
+    def __init__(
+        self, trail: Trail, before_each: Callable[[], None] = lambda: None, patience: Patience = IN_THE_BACKGROUND
+    ) -> None:
         super().__init__()
-        self.patience = patience
+        self.trail, self.patience = trail, patience
         self.trust_env = False
         self.verify = settings.CA_BUNDLE or True
-        self.before_each = before_each
+        for scheme in ("https://", "http://"):
+            self.mount(scheme, self.adapter(before_each))
+
+    def adapter(self, before_each: Callable[[], None]) -> Adapter:
+        return Adapter(self.trail, before_each)
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
-        self.before_each()
         kwargs |= {"timeout": (self.patience.connect, self.patience.silence), "stream": True}
         response = super().request(method, url, *args, **kwargs)
         # requests has no limit of its own for the size of an answer or for its time as a whole.
         response._content = read_whole(response, time.monotonic() + self.patience.answer)
         response._content_consumed = True  # type: ignore[attr-defined]
         return response
+
+    def close(self) -> None:
+        super().close()
+        self.trail.close()
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """None, whoever asks: even where requests does not follow one, it would read all of that answer."""

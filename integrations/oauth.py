@@ -36,6 +36,7 @@ from integrations.errors import (
 )
 from integrations.events import LONGEST_ADDRESS, LONGEST_NAME, clean
 from integrations.http import IN_A_PAGE, Session, check
+from integrations.trail import Trail
 
 # msal recommends form_post. A form post from another site arrives without SameSite=Lax cookies, so without the
 # session that the callback must belong to; the query form keeps them.
@@ -50,14 +51,21 @@ _discovered: dict[str, tuple[float, requests.Response]] = {}
 
 
 def begin(
-    scopes: Sequence[str], *, authority: str, redirect_uri: str, state: str, login_hint: str = "", claims: str = ""
+    scopes: Sequence[str],
+    *,
+    authority: str,
+    redirect_uri: str,
+    state: str,
+    trail: Trail,
+    login_hint: str = "",
+    claims: str = "",
 ) -> dict[str, Any]:
     """A sign-in under way: what ``finish`` needs later, and in ``auth_uri`` where the person goes now.
 
     ``claims`` is a challenge to pass on. Raises ``Temporary`` and ``OperatorProblem``.
     """
     unwanted = _RESERVED - set(scopes)
-    app = _app(authority, msal.SerializableTokenCache(), Session(patience=IN_A_PAGE), unwanted)
+    app = _app(authority, msal.SerializableTokenCache(), Session(trail, patience=IN_A_PAGE), unwanted)
     # Entra refuses login_hint together with prompt=select_account (entra-docs, v2-oauth2-auth-code-flow).
     choice = {"login_hint": login_hint} if login_hint else {"prompt": "select_account"}
     asked = [clouds.asked_name(scope) for scope in scopes if scope not in _RESERVED]
@@ -67,12 +75,12 @@ def begin(
     return flow
 
 
-def finish(flow: Mapping[str, Any], answer: Mapping[str, str], *, authority: str) -> SignedIn:
+def finish(flow: Mapping[str, Any], answer: Mapping[str, str], *, authority: str, trail: Trail) -> SignedIn:
     """Redeem the callback's parameters. Raises any ``ProviderError``; nothing is stored here."""
     if "error" in answer:
         raise _refused(answer)
     cache = msal.SerializableTokenCache()
-    app = _app(authority, cache, Session(patience=IN_A_PAGE))
+    app = _app(authority, cache, Session(trail, patience=IN_A_PAGE))
     result = _translated(lambda: app.acquire_token_by_auth_code_flow(dict(flow), dict(answer)))
     if "error" in result:
         raise _refused(result)

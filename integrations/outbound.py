@@ -21,14 +21,14 @@ from urllib.parse import urlsplit
 
 import requests
 from django.conf import settings
-from requests.adapters import HTTPAdapter
 from urllib3 import HTTPSConnectionPool
 from urllib3.connection import HTTPSConnection
 from urllib3.util.ssl_match_hostname import CertificateError
 
 from integrations import deadlines
-from integrations.http import IN_THE_BACKGROUND, Patience, Session, read_whole
+from integrations.http import IN_THE_BACKGROUND, Adapter, Patience, Session, read_whole
 from integrations.networks import Address, Verdict, judge, network_line, permits
+from integrations.trail import Trail
 
 _PORT = 443
 _MOST_TRIES = 4
@@ -57,17 +57,18 @@ class Unreachable(OutboundError):
     """Allowed, but the name is unknown or nobody answers."""
 
 
-class PinnedAdapter(HTTPAdapter):
-    """Sends over https only, directly, and verified. Raises ``Blocked``, ``Unreachable`` or what requests raises.
-
-    ``before_each`` runs here and not in the session, which sees one request where NTLM sends three.
-    """
+class PinnedAdapter(Adapter):
+    """Sends over https only, directly, and verified. Raises ``Blocked``, ``Unreachable`` or what requests raises."""
 
     def __init__(
-        self, patience: Patience = IN_THE_BACKGROUND, before_each: Callable[[], None] = lambda: None, **options: Any
+        self,
+        trail: Trail,
+        before_each: Callable[[], None] = lambda: None,
+        patience: Patience = IN_THE_BACKGROUND,
+        **options: Any,
     ) -> None:
-        self.patience, self.before_each = patience, before_each
-        super().__init__(**options)
+        self.patience = patience
+        super().__init__(trail, before_each, **options)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
@@ -78,7 +79,6 @@ class PinnedAdapter(HTTPAdapter):
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         check_url(request.url or "")
-        self.before_each()
         try:
             return super().send(request, *args, **kwargs)
         except requests.RequestException as exc:
@@ -100,10 +100,8 @@ class PinnedAdapter(HTTPAdapter):
 class PinnedSession(Session):
     """A session that knows no other way out."""
 
-    def __init__(self, before_each: Callable[[], None] = lambda: None, patience: Patience = IN_THE_BACKGROUND) -> None:
-        super().__init__(patience=patience)
-        for scheme in ("https://", "http://"):
-            self.mount(scheme, PinnedAdapter(patience, before_each))
+    def adapter(self, before_each: Callable[[], None]) -> PinnedAdapter:
+        return PinnedAdapter(self.trail, before_each, self.patience)
 
 
 class _Limited(requests.Response):

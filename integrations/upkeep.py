@@ -1,4 +1,4 @@
-"""What is looked after every minute: absent owners, troubles that are over, offers and trials that are too late."""
+"""What is looked after every minute: absent owners, offers and trials that are too late, idle checks, old troubles."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ from datetime import datetime, timedelta
 from django.db.models import Max
 
 from integrations import errors, problems
-from integrations.models import CalendarConnection, ConnectionSecret, OperatorTrouble, PasswordTrial, SignIn
+from integrations.models import (
+    AccessRecord,
+    CalendarConnection,
+    ConnectionSecret,
+    OperatorTrouble,
+    PasswordTrial,
+    SignIn,
+)
 from integrations.models.sign_ins import CONNECTED
 from integrations.models.troubles import setup
 
@@ -22,6 +29,7 @@ def look_after(now: datetime) -> None:
     connections.filter(pause_reason=CalendarConnection.Pause.DORMANT).wake_used(now)
     SignIn.objects.drop_offers(now)
     PasswordTrial.objects.forget(now)
+    AccessRecord.objects.sum_idle(now)
     settle(now)
 
 

@@ -12,6 +12,7 @@ import requests
 
 from integrations.http import Patience
 from integrations.outbound import PinnedSession
+from integrations.trail import Trail
 
 HOST = "mail.company.example"
 URL = f"https://{HOST}/EWS/Exchange.asmx"
@@ -120,7 +121,7 @@ def trap() -> Iterator[Trap]:
 
 
 def ask(url: str, patience: Patience = BRIEF) -> requests.Response:
-    with PinnedSession(patience=patience) as session:
+    with PinnedSession(Trail(), patience=patience) as session:
         return session.get(url)
 
 

@@ -1,9 +1,11 @@
-"""Connections to calendars, their secrets, sign-ins and trials under way, and what the operator has to mend."""
+"""Connections to calendars, their secrets and access log, sign-ins and trials under way, and what to mend."""
 
 from collections.abc import Sequence
 
 from django.db import models
 
+from integrations.models.access import AccessRecord as AccessRecord
+from integrations.models.access import Why as Why
 from integrations.models.approvals import ApprovalRequest as ApprovalRequest
 from integrations.models.connections import CalendarConnection as CalendarConnection
 from integrations.models.connections import SyncOption as SyncOption

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models import Case, F, When
+from django.db.models import Case, F, Value, When
 from django.db.models.functions import Greatest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -31,11 +31,13 @@ from integrations.errors import (
     ReconnectNeeded,
     Temporary,
 )
+from integrations.models.access import AccessRecord, Why
 from integrations.models.querysets import LEASE, MOST_ATTEMPTS, ConnectionQuerySet
 from integrations.models.sealed import ConnectionSecret, LeaseLost
 from integrations.models.troubles import OperatorTrouble
 from integrations.models.unreachable import UnreachableServer
 from integrations.providers import PROVIDERS, Provider
+from integrations.trail import Trail
 from sally.models import User
 
 logger = logging.getLogger(__name__)
@@ -104,6 +106,8 @@ class CalendarConnection(models.Model):
     status = models.CharField(_("state"), max_length=20, choices=Status.choices, default=Status.CONNECTING)
     pause_reason = models.CharField(_("paused"), max_length=20, choices=Pause.choices, blank=True)
     next_sync_at = models.DateTimeField(_("next sync"), null=True, blank=True)
+    # What set that time, and is the reason of the sync that begins then.
+    next_sync_why = models.CharField(max_length=20, choices=Why.choices, default=Why.SCHEDULE, editable=False)
     not_before = models.DateTimeField(_("not before"), null=True, blank=True)  # the provider asked for patience
     last_synced_at = models.DateTimeField(_("last sync"), null=True, blank=True)
     last_error = models.CharField(_("last error"), max_length=60, blank=True)
@@ -217,7 +221,7 @@ class CalendarConnection(models.Model):
 
     # -- what makes it sync ---------------------------------------------------------------------------------------
 
-    def request_sync(self, now: datetime | None = None) -> None:
+    def request_sync(self, now: datetime | None = None, why: Why = Why.SYNC_NOW) -> None:
         """Make the connection due and wake the calendar; also while a sync runs, which may have read too early.
 
         Not before the provider's own time where it asked for patience; and nothing where it rests or is gone.
@@ -226,8 +230,8 @@ class CalendarConnection(models.Model):
         soonest = max(now, self.not_before or now)
         able = CalendarConnection.objects.filter(pk=self.pk, status__in=self.AT_WORK)
         # Somebody wants it: what may have been killing its workers gets another chance.
-        if able.update(next_sync_at=soonest, attempts=0):
-            self.next_sync_at, self.attempts = soonest, 0
+        if able.update(next_sync_at=soonest, next_sync_why=why, attempts=0):
+            self.next_sync_at, self.next_sync_why, self.attempts = soonest, why, 0
             signals.sync_requested.send(CalendarConnection, connection=self)
 
     def set_option(self, option: SyncOption, on: bool) -> int | None:
@@ -248,10 +252,10 @@ class CalendarConnection(models.Model):
             deleted = sum(int(count or 0) for _receiver, count in told)
             own.update(**{option.counter: deleted}, meeting_count=Greatest(F("meeting_count") - deleted, 0))
             self.refresh_from_db()
-        self.request_sync()
+        self.request_sync(why=Why.OPTIONS)
         return deleted
 
-    def restart(self) -> None:
+    def restart(self, why: Why = Why.RESUMED) -> None:
         """Back to work, with nothing held against it."""
         self.status = self.Status.CONNECTED if self.last_synced_at else self.Status.CONNECTING
         cleared: dict[str, Any] = dict.fromkeys(("last_error", "last_error_kind", "claims", "pause_reason"), "")
@@ -259,7 +263,7 @@ class CalendarConnection(models.Model):
         for name, value in cleared.items():
             setattr(self, name, value)
         CalendarConnection.objects.filter(pk=self.pk).update(status=self.status, **cleared)
-        self.request_sync()
+        self.request_sync(why=why)
 
     def resume(self) -> None:
         """End a pause. What needed its owner's attention before still does: a refused secret is not tried again."""
@@ -297,6 +301,10 @@ class CalendarConnection(models.Model):
         logger.info("connection %s disconnected: %s", pk, counts)
         return counts
 
+    def keep_trail(self, trail: Trail) -> None:
+        """Keep what a script asked."""
+        AccessRecord.objects.keep_apart(trail, self.owner_id, Why.SCRIPT, self)
+
     # -- what one sync does to it; every write demands the lease --------------------------------------------------
 
     def _leased(self, token: uuid.UUID) -> models.QuerySet[CalendarConnection]:
@@ -331,13 +339,13 @@ class CalendarConnection(models.Model):
         if despite:
             self._record(token, **changes, **{"status": self.Status.CONNECTED} | self._failure(despite, now))
             return
-        if look_again:
-            changes["next_sync_at"] = now
-        self._record_health(token, started, now, **changes)
+        then, why = (now, Why.CONTINUED) if look_again else (now + _interval(), Why.SCHEDULE)
+        self._record_health(token, started, now, then, why, **changes)
 
     def record_unchanged(self, token: uuid.UUID, *, started: datetime, now: datetime, cursor: str) -> None:
         """The provider says that nothing changed since the last complete read. Raises ``LeaseLost``."""
-        self._record_health(token, started, now, cursor=cursor, **self._seen(started))
+        then = now + _interval()
+        self._record_health(token, started, now, then, Why.SCHEDULE, cursor=cursor, **self._seen(started))
 
     def _seen(self, started: datetime) -> dict[str, Any]:
         """The calendar shows itself again; a long time without it is kept for the person to read."""
@@ -347,12 +355,15 @@ class CalendarConnection(models.Model):
             seen |= {"unseen_from": self.last_seen_at, "unseen_until": started}
         return seen
 
-    def _record_health(self, token: uuid.UUID, started: datetime, now: datetime, **changes: Any) -> None:
+    def _record_health(
+        self, token: uuid.UUID, started: datetime, now: datetime, then: datetime, why: Why, **changes: Any
+    ) -> None:
         # A wish for another sync that came while this one ran is still open; an old pause is none.
-        wish = When(next_sync_at__gt=started, next_sync_at__lte=now, then=F("next_sync_at"))
+        wish = {"next_sync_at__gt": started, "next_sync_at__lte": now}
         health: dict[str, Any] = {
             "status": self.Status.CONNECTED,
-            "next_sync_at": Case(wish, default=now + _interval()),
+            "next_sync_at": Case(When(**wish, then=F("next_sync_at")), default=then),
+            "next_sync_why": Case(When(**wish, then=F("next_sync_why")), default=Value(why.value)),
             "not_before": None,
             "failures": 0,
             "last_error": "",
@@ -364,7 +375,7 @@ class CalendarConnection(models.Model):
 
     def record_emptied(self, token: uuid.UUID, now: datetime, look_again: datetime) -> None:
         """The calendar looks empty all of a sudden: believe nothing yet, look again."""
-        self._record(token, emptied_at=self.emptied_at or now, next_sync_at=look_again)
+        self._record(token, emptied_at=self.emptied_at or now, next_sync_at=look_again, next_sync_why=Why.CONFIRM)
 
     def record_failure(self, token: uuid.UUID, error: ProviderError, now: datetime) -> None:
         """Let the error's class decide the state and the next try. Raises ``LeaseLost``."""
@@ -408,6 +419,7 @@ class CalendarConnection(models.Model):
             "last_error": error.code[:60],
             "last_error_kind": type(error).__name__,
             "last_error_at": now,
+            "next_sync_why": Why.RETRY,
         }
         if isinstance(error, ReconnectNeeded):
             changes |= {"status": self.Status.NEEDS_ATTENTION, "next_sync_at": None, "claims": error.claims}

@@ -11,6 +11,7 @@ from django.db import models, transaction
 from django.db.models import F, Q
 
 from integrations.errors import OperatorProblem
+from integrations.models.access import Why
 from integrations.models.sealed import ConnectionSecret
 from sally.models import User
 
@@ -69,7 +70,7 @@ class ConnectionQuerySet(models.QuerySet["CalendarConnection"]):
     def connect(self, owner: User, provider: str, account: SignedIn) -> CalendarConnection:
         """Create the connection, or heal the one that exists: same row, same options, same meetings."""
         with transaction.atomic():
-            connection, _created = self.update_or_create(
+            connection, created = self.update_or_create(
                 owner=owner,
                 provider=provider,
                 account_id=account.account_id,
@@ -85,7 +86,7 @@ class ConnectionQuerySet(models.QuerySet["CalendarConnection"]):
             )
             ConnectionSecret.objects.replace(connection, account.secret)
             if connection.pause_reason != self.model.Pause.ADMIN:
-                connection.restart()
+                connection.restart(Why.FIRST if created else Why.RECONNECTED)
             else:  # an admin's pause is the admin's to end
                 self.filter(pk=connection.pk).update(last_error="", last_error_kind="", claims="")
         return connection

@@ -25,10 +25,12 @@ from integrations.errors import (
     SignInCancelled,
 )
 from integrations.fields import EncryptedJSONField
+from integrations.models.access import AccessRecord, Why
 from integrations.models.approvals import ApprovalRequest
 from integrations.models.connections import CalendarConnection
 from integrations.models.troubles import OperatorTrouble
 from integrations.providers import BY_SIGN_IN
+from integrations.trail import Trail
 from sally.models import User
 
 SIGN_IN_LASTS = timedelta(minutes=15)
@@ -60,19 +62,22 @@ class SignInQuerySet(models.QuerySet["SignIn"]):
         now = timezone.now()
         state = secrets.token_urlsafe(32)
         hint, own = (connection.account_email, connection.claims) if connection else (account, "")
-        with _telling_operators(now):
-            flow = BY_SIGN_IN[provider].begin(
-                redirect_uri=redirect_uri, state=state, login_hint=hint, claims=claims or own
-            )
-        self.filter(user=user, expires_at__lt=now).delete()
-        return self.create(
-            user=user,
-            provider=provider,
-            connection=connection,
-            state_digest=_digest(state),
-            flow=flow,
-            expires_at=now + SIGN_IN_LASTS,
-        )
+        with AccessRecord.objects.trail_of(user, Why.CONNECTING, connection, hint) as trail:
+            with _telling_operators(now):
+                flow = BY_SIGN_IN[provider].begin(
+                    trail, redirect_uri=redirect_uri, state=state, login_hint=hint, claims=claims or own
+                )
+            with transaction.atomic():
+                AccessRecord.objects.keep_apart(trail, user.pk, Why.CONNECTING, connection, account=hint)
+                self.filter(user=user, expires_at__lt=now).delete()
+                return self.create(
+                    user=user,
+                    provider=provider,
+                    connection=connection,
+                    state_digest=_digest(state),
+                    flow=flow,
+                    expires_at=now + SIGN_IN_LASTS,
+                )
 
     def drop_offers(self, now: datetime) -> None:
         """Another account's tokens are of no use once the offer to connect it is over."""
@@ -170,40 +175,52 @@ class SignIn(models.Model):
         Raises ``ProviderError`` (then no connection is stored), and ``OtherAccount`` when another account than the
         one to be mended signed in: ``accept_other`` connects that one.
         """
+        with AccessRecord.objects.trail_of(self.user, Why.CONNECTING, self.connection) as trail:
+            return self._redeem(answer, trail)
+
+    def _redeem(self, answer: Mapping[str, str], trail: Trail) -> CalendarConnection:
         provider = BY_SIGN_IN[self.provider]
         try:
             if "error" in answer:  # through a browser: no proof of anything
-                account = provider.finish(self.flow, answer)
+                account = provider.finish(trail, self.flow, answer)
             else:
                 with _telling_operators(timezone.now()):
-                    account = provider.finish(self.flow, answer)
+                    account = provider.finish(trail, self.flow, answer)
         except ProviderError as error:
-            self._close(error.code, type(error).__name__)
+            self._close(error.code, trail, type(error).__name__)
             if self.connection and isinstance(error, ReconnectNeeded) and error.claims:
                 CalendarConnection.objects.filter(pk=self.connection.pk).update(claims=error.claims)
             raise
         if self.connection and account.account_id != self.connection.account_id:
-            self._close(OTHER_ACCOUNT, other_account=dataclasses.asdict(account))
+            self._close(OTHER_ACCOUNT, trail, other_account=dataclasses.asdict(account))
             raise OtherAccount
-        return self._connect(account)
+        return self._connect(account, trail)
 
     def accept_other(self) -> CalendarConnection:
         """Connect the other account after all."""
         account = self.other_account
         assert account  # noqa: S101 - whoever calls has looked
-        return self._connect(account)
+        return self._connect(account, Trail())
 
     def dismiss_other(self) -> None:
-        self._close("another account, dismissed")
+        self._close("another account, dismissed", Trail())
 
-    def _connect(self, account: SignedIn) -> CalendarConnection:
+    def _connect(self, account: SignedIn, trail: Trail) -> CalendarConnection:
         with transaction.atomic():
             connection = CalendarConnection.objects.connect(self.user, self.provider, account)
+            AccessRecord.objects.keep(trail, self.user_id, Why.CONNECTING, connection)
             ApprovalRequest.objects.settle(self.user, self.provider, account, timezone.now())
-            self._close(CONNECTED)
+            self._write(CONNECTED)
+        trail.clear()
         return connection
 
-    def _close(self, outcome: str, kind: str = "", **kept: Any) -> None:
+    def _close(self, outcome: str, trail: Trail, kind: str = "", **kept: Any) -> None:
+        with transaction.atomic():
+            # First, because it locks the connection, as a disconnect does.
+            AccessRecord.objects.keep_apart(trail, self.user_id, Why.CONNECTING, self.connection)
+            self._write(outcome, kind, **kept)
+
+    def _write(self, outcome: str, kind: str = "", **kept: Any) -> None:
         self.outcome, self.outcome_kind = outcome[:60], kind
         self.flow = kept  # the verifier and nonce are of no use any more
         self.save(update_fields=["outcome", "outcome_kind", "flow"])

@@ -16,6 +16,7 @@ from integrations.events import CalendarClient
 from integrations.fields import SealBroken
 from integrations.problems import Words
 from integrations.providers import exchange, microsoft
+from integrations.trail import Trail
 
 if TYPE_CHECKING:
     from integrations.models import CalendarConnection
@@ -41,7 +42,7 @@ class Provider(Protocol):
     @property
     def offered(self) -> bool: ...
 
-    def open(self, connection: CalendarConnection, before_each: Callable[[], None]) -> CalendarClient: ...
+    def open(self, connection: CalendarConnection, before_each: Callable[[], None], trail: Trail) -> CalendarClient: ...
 
 
 class SignInProvider(Provider, Protocol):
@@ -60,9 +61,11 @@ class SignInProvider(Provider, Protocol):
     @property
     def permissions_page(self) -> str: ...
 
-    def begin(self, *, redirect_uri: str, state: str, login_hint: str = "", claims: str = "") -> dict[str, Any]: ...
+    def begin(
+        self, trail: Trail, *, redirect_uri: str, state: str, login_hint: str = "", claims: str = ""
+    ) -> dict[str, Any]: ...
 
-    def finish(self, flow: Mapping[str, Any], answer: Mapping[str, str]) -> SignedIn: ...
+    def finish(self, trail: Trail, flow: Mapping[str, Any], answer: Mapping[str, str]) -> SignedIn: ...
 
 
 BY_SIGN_IN: dict[str, SignInProvider] = {one.key: one for one in (microsoft.WORK, microsoft.PERSONAL)}
@@ -74,13 +77,17 @@ def offered() -> list[Provider]:
     return [one for one in PROVIDERS.values() if one.offered]
 
 
-def open_calendar(connection: CalendarConnection, before_each: Callable[[], None] = lambda: None) -> CalendarClient:
+def open_calendar(
+    connection: CalendarConnection, before_each: Callable[[], None] = lambda: None, trail: Trail | None = None
+) -> CalendarClient:
     """The client that reads ``connection``; ``before_each`` runs before every request it sends.
 
-    Raises ``integrations.errors``; sends nothing yet. Whoever opens it closes it.
+    What it asks is noted in ``trail``, for the caller to keep; without one, as in a script, it is kept when the client
+    is closed. Raises ``integrations.errors``; sends nothing yet. Whoever opens it closes it.
     """
+    trail = Trail(when_closed=connection.keep_trail) if trail is None else trail
     try:
-        return PROVIDERS[connection.provider].open(connection, before_each)
+        return PROVIDERS[connection.provider].open(connection, before_each, trail)
     except ObjectDoesNotExist:
         raise ReconnectNeeded("no secret is stored", code="SECRET") from None
     except SealBroken as exc:

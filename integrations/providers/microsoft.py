@@ -55,6 +55,7 @@ from integrations.events import (
 )
 from integrations.http import Session, check, send
 from integrations.problems import Words
+from integrations.trail import Trail
 
 if TYPE_CHECKING:
     from integrations.models import CalendarConnection
@@ -111,18 +112,21 @@ class Microsoft:
         """Where people take back what they allowed; "" in a cloud for which Microsoft documents none."""
         return self._permissions_pages.get(settings.MICROSOFT_CLOUD, "")
 
-    def begin(self, *, redirect_uri: str, state: str, login_hint: str = "", claims: str = "") -> dict[str, Any]:
+    def begin(
+        self, trail: Trail, *, redirect_uri: str, state: str, login_hint: str = "", claims: str = ""
+    ) -> dict[str, Any]:
         return oauth.begin(
             self.scopes,
             authority=self.authority,
             redirect_uri=redirect_uri,
             state=state,
+            trail=trail,
             login_hint=login_hint,
             claims=claims,
         )
 
-    def finish(self, flow: Mapping[str, Any], answer: Mapping[str, str]) -> SignedIn:
-        account = oauth.finish(flow, answer, authority=self.authority)
+    def finish(self, trail: Trail, flow: Mapping[str, Any], answer: Mapping[str, str]) -> SignedIn:
+        account = oauth.finish(flow, answer, authority=self.authority, trail=trail)
         self._check_kind(account)
         if not any(scope.startswith("Calendars.") for scope in account.scopes):
             raise PermissionMissing("no calendar scope was granted")
@@ -136,8 +140,8 @@ class Microsoft:
         if not personal and self.authority == "consumers":
             raise WrongDoor("a work account", code="DOOR-4", account=account.email)
 
-    def open(self, connection: CalendarConnection, before_each: Callable[[], None]) -> GraphClient:
-        session = Session(before_each)
+    def open(self, connection: CalendarConnection, before_each: Callable[[], None], trail: Trail) -> GraphClient:
+        session = Session(trail, before_each)
         tokens = oauth.Tokens(
             connection.secret.payload["cache"],
             connection.granted_scopes,
@@ -217,7 +221,14 @@ class GraphReader:
             {"id": str(number), "method": "GET", "url": url, "headers": {"Prefer": _PREFER}}
             for number, url in enumerate(urls)
         ]
-        return _items(_content(self.__authorized("POST", f"{self.root}/$batch", json={"requests": gets})), "responses")
+        response = self.__authorized("POST", f"{self.root}/$batch", json={"requests": gets})
+        answers = _items(_content(response), "responses")
+        self.found(len(answers))
+        return answers
+
+    def found(self, items: int) -> None:
+        """So many items were in the last answer, for the access log."""
+        self.__session.trail.found(items)
 
     def close(self) -> None:
         self.__session.close()
@@ -263,6 +274,7 @@ class GraphClient:
             pages += 1
             before = len(found)
             items = _items(answer)
+            self._graph.found(len(items))
             for item in items:
                 id, version = item.get("id"), _version(item)
                 if isinstance(id, str) and known.get(id) == version:
@@ -292,6 +304,7 @@ class GraphClient:
         url = f"{self._graph.root}/me/events/{quote(id, safe='')}"
         answer = _content(self._graph.get(url, {"$select": f"{_LISTED},body"}), missing={})
         event = _event(answer)
+        self._graph.found(1 if event else 0)
         return dataclasses.replace(event, body=_body(answer)) if event else None
 
     def find(self, ids: Sequence[str]) -> list[RemoteEvent]:

@@ -17,6 +17,7 @@ from django.conf import settings
 from integrations.events import Window
 from integrations.providers.exchange.client import ExchangeClient
 from integrations.providers.exchange.connecting import open_client
+from integrations.trail import Trail
 from tests.bench import dataset
 from tests.bench.floor import Request, recording
 from tests.bench.report import Row
@@ -56,7 +57,7 @@ def _cpu(work: Callable[[], object]) -> float:
 
 def _opened(sandbox: Sandbox, email: str) -> ExchangeClient:
     server = {"url": sandbox.exchange_url, "username": email, "auth": "basic", "version": "Exchange2016", "chosen": ""}
-    return open_client(server, sandbox.exchange_password, ZoneInfo("UTC"), lambda: None)
+    return open_client(server, sandbox.exchange_password, ZoneInfo("UTC"), lambda: None, Trail())
 
 
 def _read(sandbox: Sandbox, email: str, events: int) -> None:

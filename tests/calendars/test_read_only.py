@@ -16,6 +16,7 @@ from integrations.providers import open_calendar
 from integrations.providers.exchange import library
 from integrations.providers.exchange.library import Operation
 from integrations.providers.microsoft import GraphClient, GraphReader
+from integrations.trail import Trail
 from tests.conftest import INES, connect, connect_exchange
 from tests.contracts import CALENDAR
 from tests.sandbox_process import Sandbox
@@ -75,9 +76,9 @@ def test_the_client_offers_nothing_that_writes() -> None:
     assert {name for name in vars(GraphClient) if not name.startswith("_")} == {
         "poll", "events", "fill", "event", "find", "close"
     }  # fmt: skip
-    reader = GraphReader(Session(), lambda **_: "token")
+    reader = GraphReader(Session(Trail()), lambda **_: "token")
     assert list(vars(GraphClient(reader)).values()) == [reader]
-    assert {name for name in dir(reader) if not name.startswith("_")} == {"root", "get", "get_many", "close"}
+    assert {name for name in dir(reader) if not name.startswith("_")} == {"root", "get", "get_many", "found", "close"}
 
 
 @pytest.mark.parametrize("gone", [True, False])

@@ -20,6 +20,7 @@ from integrations import upkeep
 from integrations.errors import PasswordRefused
 from integrations.models import CalendarConnection, LeaseLost, SyncOption
 from integrations.providers.exchange import EXCHANGE
+from integrations.trail import Trail
 from sally.models import User
 from tests.conftest import make_user
 from tests.integrations.looking import connected
@@ -37,7 +38,7 @@ class Server:
         self.right = "right"
         self.meanwhile: Callable[[], object] = lambda: None
 
-    def open(self, connection: CalendarConnection, _before_each: Callable[[], None]) -> MemoryClient:
+    def open(self, connection: CalendarConnection, _before_each: Callable[[], None], _trail: Trail) -> MemoryClient:
         server, password = self, str(connection.secret.payload["password"])
 
         class Opened(MemoryClient):
@@ -60,7 +61,7 @@ def clock() -> Iterator[time_machine.Traveller]:
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Server:
     server = Server()
-    monkeypatch.setattr(type(EXCHANGE), "open", lambda self, connection, before: server.open(connection, before))
+    monkeypatch.setattr(type(EXCHANGE), "open", lambda self, *opened: server.open(*opened))
     return server
 
 

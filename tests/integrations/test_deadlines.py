@@ -12,6 +12,7 @@ from pytest_django import Settings
 
 from integrations.http import Patience
 from integrations.outbound import PinnedSession
+from integrations.trail import Trail
 from tests.tls_server import Authority, serving
 
 SHORT = Patience(connect=2, silence=0.7, answer=0.7)
@@ -43,6 +44,6 @@ def url(request: pytest.FixtureRequest, authority: Authority, settings: Settings
 
 def test_it_is_given_up(url: str) -> None:
     before = time.monotonic()
-    with PinnedSession(patience=SHORT) as session, pytest.raises(requests.RequestException):
+    with PinnedSession(Trail(), patience=SHORT) as session, pytest.raises(requests.RequestException):
         session.get(url)
     assert time.monotonic() - before < 5

@@ -25,6 +25,7 @@ from integrations import hints, oauth, problems
 from integrations.errors import OperatorProblem, UnexpectedAnswer, WrongDoor
 from integrations.models import CalendarConnection, ConnectionSecret
 from integrations.providers.microsoft import PERSONAL, WORK, Microsoft
+from integrations.trail import Trail
 from sally.models import User
 from tests.conftest import INES, INES_AT_HOME, address_of, connect, connect_exchange, sign_in_at_microsoft
 from tests.sandbox_process import Sandbox
@@ -87,14 +88,14 @@ class TestThePersonalDoor:
             return real(self, url, **kwargs)
 
         monkeypatch.setattr(oauth._Transport, "post", watched)
-        flow = PERSONAL.begin(redirect_uri=CALLBACK, state="x")
-        account = PERSONAL.finish(flow, asked(microsoft.sign_in(flow["auth_uri"], INES_AT_HOME)))
+        flow = PERSONAL.begin(Trail(), redirect_uri=CALLBACK, state="x")
+        account = PERSONAL.finish(Trail(), flow, asked(microsoft.sign_in(flow["auth_uri"], INES_AT_HOME)))
         from integrations.http import Session
 
         cache = account.secret["cache"]
-        oauth.Tokens(cache, account.scopes, lambda _: None, authority="consumers", session=Session()).access_token(
-            renew=True
-        )
+        oauth.Tokens(
+            cache, account.scopes, lambda _: None, authority="consumers", session=Session(Trail())
+        ).access_token(renew=True)
         assert [set(scope.split()) for scope in sent] == [
             {"email", "offline_access", "openid", "User.Read", "Calendars.ReadWrite", "Contacts.ReadWrite"},
             {"openid", "offline_access", "Calendars.ReadWrite"},
@@ -436,13 +437,13 @@ class TestWithoutAMailbox:
 @pytest.mark.parametrize("provider", [WORK, PERSONAL])
 def test_a_registration_for_other_accounts_is_the_operators_to_mend(microsoft: Sandbox, provider: Microsoft) -> None:
     """Microsoft: "configured for use by Microsoft Entra users only. Please do not use the /consumers endpoint"."""
-    flow = provider.begin(redirect_uri=CALLBACK, state="x")
+    flow = provider.begin(Trail(), redirect_uri=CALLBACK, state="x")
     body = json.dumps({"error": "invalid_request", "error_description": "AADSTS9002332: Application 'x' is"})
     email = INES_AT_HOME if provider is PERSONAL else INES
     answer = asked(microsoft.sign_in(flow["auth_uri"], email))
     microsoft.control("POST", "faults", json={"path": "/token", "status": 400, "body": body})
     with pytest.raises(OperatorProblem) as caught:
-        provider.finish(flow, answer)
+        provider.finish(Trail(), flow, answer)
     assert "supported account types" in str(problems.for_operator(caught.value.code))
 
 

@@ -14,6 +14,7 @@ import pytest
 from integrations.errors import RateLimited, Unavailable
 from integrations.http import IN_THE_BACKGROUND, Patience, Session, check, retry_after, send
 from integrations.models import LEASE
+from integrations.trail import Trail
 from tests.sandbox_process import Sandbox
 
 
@@ -69,13 +70,13 @@ def test_the_environment_cannot_change_what_is_trusted(microsoft: Sandbox, monke
         monkeypatch.setenv(name, certifi.where())
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     url = f"{microsoft.login_url}/organizations/v2.0/.well-known/openid-configuration"
-    with Session() as session:
+    with Session(Trail()) as session:
         assert send(session, "GET", url).status_code == 200
 
 
 def test_an_unknown_authority_is_refused(microsoft: Sandbox, settings: object) -> None:
     settings.CA_BUNDLE = ""  # type: ignore[attr-defined]
-    with Session() as session, pytest.raises(Unavailable):
+    with Session(Trail()) as session, pytest.raises(Unavailable):
         send(session, "GET", f"{microsoft.login_url}/organizations/v2.0/.well-known/openid-configuration")
 
 
@@ -90,7 +91,7 @@ def test_redirects_are_not_followed(microsoft: Sandbox) -> None:
             "body": "",
         },
     )
-    with Session() as session:
+    with Session(Trail()) as session:
         url = f"{microsoft.login_url}/organizations/v2.0/.well-known/openid-configuration"
         assert send(session, "GET", url).status_code == 302
 
@@ -100,7 +101,7 @@ def test_redirects_are_not_followed_by_msal_either(microsoft: Sandbox, method: s
     """msal calls ``get`` and ``post``, and requests' own ``get`` asks for redirects."""
     fault = {"path": "/organizations/", "status": 302, "headers": {"Location": microsoft.login_url}, "body": ""}
     microsoft.control("POST", "faults", json=fault)
-    with Session() as session:
+    with Session(Trail()) as session:
         assert getattr(session, method)(f"{microsoft.login_url}/organizations/x").status_code == 302
 
 
@@ -164,7 +165,7 @@ def compressed() -> Iterator[str]:
 
 @pytest.mark.parametrize("chunk", [0, 1, 7, 1000, 100_000])
 def test_a_compressed_answer_is_read_whole_however_it_is_cut(compressed: str, chunk: int) -> None:
-    with Session() as session:
+    with Session(Trail()) as session:
         for _ in range(3):  # over one connection
             assert send(session, "GET", f"{compressed}{chunk}").content == Compressed.TEXT
         pools = session.get_adapter(compressed).poolmanager.pools  # type: ignore[attr-defined]
@@ -173,7 +174,7 @@ def test_a_compressed_answer_is_read_whole_however_it_is_cut(compressed: str, ch
 
 def test_an_answer_that_drips_is_given_up(endless: str) -> None:
     began = time.monotonic()
-    with Session(patience=Patience(connect=5, silence=5, answer=0.5)) as session, pytest.raises(Unavailable):
+    with Session(Trail(), patience=Patience(connect=5, silence=5, answer=0.5)) as session, pytest.raises(Unavailable):
         send(session, "GET", endless)
     assert time.monotonic() - began < 5
 
@@ -181,7 +182,7 @@ def test_an_answer_that_drips_is_given_up(endless: str) -> None:
 def test_an_answer_without_end_is_given_up(endless: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("integrations.http.MOST_BYTES", 3)
     began = time.monotonic()
-    with Session() as session, pytest.raises(Unavailable):
+    with Session(Trail()) as session, pytest.raises(Unavailable):
         send(session, "GET", endless)
     assert time.monotonic() - began < 5
 
@@ -189,7 +190,7 @@ def test_an_answer_without_end_is_given_up(endless: str, monkeypatch: pytest.Mon
 def test_silence_is_given_up_sooner_where_a_person_waits(microsoft: Sandbox) -> None:
     microsoft.control("POST", "faults", json={"path": "openid-configuration", "status": None, "delay": 3})
     began = time.monotonic()
-    with Session(patience=Patience(connect=5, silence=0.5, answer=5)) as session, pytest.raises(Unavailable):
+    with Session(Trail(), patience=Patience(connect=5, silence=0.5, answer=5)) as session, pytest.raises(Unavailable):
         send(session, "GET", f"{microsoft.login_url}/organizations/v2.0/.well-known/openid-configuration")
     assert time.monotonic() - began < 2.5
 
@@ -203,13 +204,13 @@ def test_one_request_fits_into_a_lease() -> None:
 def test_a_redirects_target_is_not_even_looked_at(microsoft: Sandbox, location: str) -> None:
     fault = {"path": "/organizations/", "status": 302, "headers": {"Location": location}, "body": "moved"}
     microsoft.control("POST", "faults", json=fault)
-    with Session() as session:
+    with Session(Trail()) as session:
         response = send(session, "GET", f"{microsoft.login_url}/organizations/x")
         assert (response.status_code, response.text) == (302, "moved")
 
 
 def test_errors_name_no_query() -> None:
-    with Session() as session, pytest.raises(Unavailable) as caught:
+    with Session(Trail()) as session, pytest.raises(Unavailable) as caught:
         send(session, "GET", "https://localhost:1/path?code=secret")
     assert "secret" not in str(caught.value)
     assert "localhost:1/path" in str(caught.value)
@@ -217,7 +218,7 @@ def test_errors_name_no_query() -> None:
 
 def test_before_each_runs_before_every_request(microsoft: Sandbox) -> None:
     count = []
-    with Session(before_each=lambda: count.append(1)) as session:
+    with Session(Trail(), before_each=lambda: count.append(1)) as session:
         for _ in range(3):
             send(session, "GET", f"{microsoft.login_url}/organizations/v2.0/.well-known/openid-configuration")
     assert len(count) == 3

@@ -35,6 +35,7 @@ from integrations.errors import (
 )
 from integrations.models import CalendarConnection
 from integrations.providers.microsoft import WORK
+from integrations.trail import Trail
 from tests.conftest import INES, point_at
 from tests.sandbox_process import Sandbox
 
@@ -42,7 +43,7 @@ CALLBACK = "http://testserver/settings/integrations/microsoft/callback/"
 
 
 def begin(state: str = "state-1", login_hint: str = "") -> dict[str, Any]:
-    return WORK.begin(redirect_uri=CALLBACK, state=state, login_hint=login_hint)
+    return WORK.begin(Trail(), redirect_uri=CALLBACK, state=state, login_hint=login_hint)
 
 
 def answered(sandbox: Sandbox, flow: dict[str, Any], accept: bool = True) -> dict[str, str]:
@@ -85,7 +86,7 @@ def test_a_first_sign_in_offers_the_choice_of_account_and_a_reconnect_names_it(m
 
 def test_signing_in_tells_who_it_was(microsoft: Sandbox) -> None:
     flow = begin()
-    account = WORK.finish(flow, answered(microsoft, flow))
+    account = WORK.finish(Trail(), flow, answered(microsoft, flow))
     assert (account.email, account.name) == (INES, "Ines Falk")
     uid, _, utid = account.account_id.partition(".")
     assert len(uid) == len(utid) == 36
@@ -96,25 +97,25 @@ def test_signing_in_tells_who_it_was(microsoft: Sandbox) -> None:
 def test_a_declined_consent_is_the_persons_own_decision(microsoft: Sandbox) -> None:
     flow = begin()
     with pytest.raises(SignInCancelled) as caught:
-        WORK.finish(flow, answered(microsoft, flow, accept=False))
+        WORK.finish(Trail(), flow, answered(microsoft, flow, accept=False))
     assert caught.value.code == "AADSTS65004"
 
 
 def test_a_grant_without_the_calendar_is_refused(microsoft: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     flow = begin()
-    account = oauth.finish(flow, answered(microsoft, flow), authority="organizations")
+    account = oauth.finish(flow, answered(microsoft, flow), authority="organizations", trail=Trail())
     without = dataclasses.replace(account, scopes=("User.Read", "openid"))
     monkeypatch.setattr(oauth, "finish", lambda *_, **__: without)
     with pytest.raises(PermissionMissing):
-        WORK.finish(flow, {})
+        WORK.finish(Trail(), flow, {})
 
 
 def test_a_code_works_once(microsoft: Sandbox) -> None:
     flow = begin()
     answer = answered(microsoft, flow)
-    WORK.finish(flow, answer)
+    WORK.finish(Trail(), flow, answer)
     with pytest.raises(ReconnectNeeded) as caught:
-        WORK.finish(flow, answer)
+        WORK.finish(Trail(), flow, answer)
     assert caught.value.code == "AADSTS54005"
 
 
@@ -122,13 +123,13 @@ def test_a_code_is_worth_nothing_without_its_own_verifier(microsoft: Sandbox) ->
     flow = begin()
     answer = answered(microsoft, flow)
     with pytest.raises(ReconnectNeeded):
-        WORK.finish(flow | {"code_verifier": "x" * 43}, answer)
+        WORK.finish(Trail(), flow | {"code_verifier": "x" * 43}, answer)
 
 
 def test_an_id_token_with_another_nonce_is_refused(microsoft: Sandbox) -> None:
     flow = begin()
     with pytest.raises(UnexpectedAnswer) as caught:
-        WORK.finish(flow | {"nonce": "another"}, answered(microsoft, flow))
+        WORK.finish(Trail(), flow | {"nonce": "another"}, answered(microsoft, flow))
     assert caught.value.code == "NONCE"
 
 
@@ -137,7 +138,7 @@ def test_a_wrong_client_secret_is_the_operators_problem(microsoft: Sandbox, sett
     answer = answered(microsoft, flow)
     settings.MICROSOFT_CLIENT_SECRET = "expired"
     with pytest.raises(OperatorProblem) as caught:
-        WORK.finish(flow, answer)
+        WORK.finish(Trail(), flow, answer)
     assert caught.value.code == "AADSTS7000215"
 
 
@@ -246,7 +247,7 @@ class TestTokens:
             connection.granted_scopes,
             save,
             authority="organizations",
-            session=Session(),
+            session=Session(Trail()),
         )
 
     @staticmethod
@@ -369,7 +370,7 @@ def test_a_certificate_stands_in_for_the_secret(
         settings.MICROSOFT_CLIENT_SECRET = ""
         settings.MICROSOFT_CLIENT_CERTIFICATE = str(tmp_path / "both.pem")
         flow = begin()
-        assert WORK.finish(flow, answered(sandbox, flow)).email == INES
+        assert WORK.finish(Trail(), flow, answered(sandbox, flow)).email == INES
     finally:
         sandbox.stop()
 

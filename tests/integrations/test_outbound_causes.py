@@ -12,6 +12,7 @@ from integrations import outbound
 from integrations.errors import ProviderError, Unavailable
 from integrations.http import Patience, send
 from integrations.outbound import Blocked, Cause, OutboundError, PinnedSession, Unreachable, cause_of
+from integrations.trail import Trail
 from tests.wire import HOST, PUBLIC, URL, Dns, Wire, failure, in_a_librarys_own_words
 
 
@@ -66,7 +67,7 @@ def test_a_person_sees_the_same_whether_it_was_blocked_dead_or_unknown(dns: Dns,
     outcomes: set[tuple[type[ProviderError], str]] = set()
     for answer in ([PUBLIC], ["127.0.0.1"], ["10.1.2.3"], []):
         dns.tell(HOST, answer)
-        with PinnedSession() as session, pytest.raises(Unavailable) as caught:
+        with PinnedSession(Trail()) as session, pytest.raises(Unavailable) as caught:
             send(session, "GET", URL)
         outcomes.add((type(caught.value), caught.value.code))
     assert outcomes == {(Unavailable, "NET-1")}

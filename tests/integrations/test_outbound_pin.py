@@ -9,6 +9,7 @@ from requests.adapters import HTTPAdapter
 
 from integrations.http import Patience
 from integrations.outbound import Blocked, Cause, PinnedAdapter, PinnedSession, Unreachable, cause_of
+from integrations.trail import Trail
 from tests import wire as wires
 from tests.tls_server import Answer, Authority, serving
 from tests.wire import HOST, OTHER_PUBLIC, PUBLIC, URL, Dns, Trap, Wire, ask, failure
@@ -46,7 +47,7 @@ def test_a_connection_that_is_opened_again_is_checked_again(
 ) -> None:
     dns.tell(HOST, [PUBLIC], ["127.0.0.1"])
     url = f"https://{HOST}:{trap.port}/"
-    with serving(authority.certify(HOST), HangsUp) as server, PinnedSession() as session:
+    with serving(authority.certify(HOST), HangsUp) as server, PinnedSession(Trail()) as session:
         wire.lead(PUBLIC, server.server_port)
         assert session.get(url).text == "bye"
         with pytest.raises(Blocked):
@@ -57,7 +58,7 @@ def test_a_connection_that_is_opened_again_is_checked_again(
 
 def test_a_connection_that_is_kept_is_used_again(dns: Dns, wire: Wire, authority: Authority) -> None:
     dns.tell(HOST, [PUBLIC])
-    with serving(authority.certify(HOST)) as server, PinnedSession() as session:
+    with serving(authority.certify(HOST)) as server, PinnedSession(Trail()) as session:
         wire.lead(PUBLIC, server.server_port)
         assert [session.get(URL).text for _ in range(3)] == ["hello"] * 3
     assert wire.attempts == [(PUBLIC, 443)]
@@ -197,7 +198,7 @@ def test_a_session_that_follows_redirects_still_gets_nowhere(
         wire.lead(PUBLIC, server.server_port)
         session.trust_env = False
         session.verify = str(authority.bundle)
-        session.mount("https://", PinnedAdapter())
+        session.mount("https://", PinnedAdapter(Trail()))
         with pytest.raises(Blocked):
             session.get(f"https://{HOST}:{trap.port}/")
     assert wire.attempts == [(PUBLIC, trap.port)]
@@ -219,7 +220,7 @@ def test_a_proxy_of_the_environment_is_not_used(
 @pytest.mark.parametrize("scheme", ["http", "https", "socks5"])
 def test_a_proxy_that_somebody_sets_is_refused(scheme: str, dns: Dns, wire: Wire, trap: Trap) -> None:
     dns.tell(HOST, [PUBLIC])
-    with PinnedSession() as session, pytest.raises(Blocked):
+    with PinnedSession(Trail()) as session, pytest.raises(Blocked):
         session.get(URL, proxies={"https": f"{scheme}://127.0.0.1:{trap.port}"})
     assert wire.attempts == []
     assert trap.caught() == 0
@@ -230,11 +231,11 @@ def test_certificates_cannot_go_unchecked(verify: object, dns: Dns, wire: Wire) 
     dns.tell(HOST, [PUBLIC])
     request = requests.Request("GET", URL).prepare()
     with pytest.raises(ValueError, match="always verified"):
-        PinnedAdapter().send(request, verify=verify)
+        PinnedAdapter(Trail()).send(request, verify=verify)
     assert wire.attempts == []
 
 
 def test_the_session_knows_no_other_way_out() -> None:
-    with PinnedSession() as session:
+    with PinnedSession(Trail()) as session:
         assert {type(adapter) for adapter in session.adapters.values()} == {PinnedAdapter}
         assert isinstance(session.get_adapter(URL), HTTPAdapter)

@@ -20,6 +20,7 @@ from requests_ntlm import HttpNtlmAuth
 
 from integrations.http import Patience
 from integrations.outbound import Cause, PinnedAdapter, PinnedSession, cause_of, is_certificate_problem
+from integrations.trail import Trail
 from sandbox.certificates import make_server_certificate
 from tests.tls_server import Answer, Authority, TlsServer, serving
 from tests.wire import failure, in_a_librarys_own_words
@@ -46,7 +47,7 @@ class Place:
 def test_the_sandboxs_certificate_is_good_for_its_name(tmp_path: Path, settings: Settings, place: Place) -> None:
     bundle, certificate = make_server_certificate(tmp_path)
     settings.CA_BUNDLE = str(bundle)
-    with serving(certificate) as server, PinnedSession() as session:
+    with serving(certificate) as server, PinnedSession(Trail()) as session:
         assert session.get(place.url(server.server_port)).text == "hello"
 
 
@@ -164,7 +165,7 @@ def ntlm(tmp_path: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch) 
 
 def test_ntlm_is_bound_to_the_servers_certificate(ntlm: TlsServer, place: Place) -> None:
     url = place.url(ntlm.server_port)
-    with PinnedSession() as session:
+    with PinnedSession(Trail()) as session:
         session.auth = HttpNtlmAuth("QUAY\\ines", "a good password", send_cbt=True)
         assert session.post(url, data=b"<soap/>").text.lower() == "hello quay\\ines"
         assert len(ntlm.asked) == 3
@@ -175,7 +176,7 @@ def test_ntlm_works_over_the_adapter_as_exchangelib_makes_it(
     ntlm: TlsServer, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(BaseProtocol, "HTTP_ADAPTER_CLS", PinnedAdapter)
-    with PinnedSession() as session:
+    with PinnedSession(Trail()) as session:
         session.mount("https://", BaseProtocol.get_adapter())  # one connection, waited for
         for _ in range(2):
             session.auth = HttpNtlmAuth("QUAY\\ines", "a good password")
@@ -184,13 +185,13 @@ def test_ntlm_works_over_the_adapter_as_exchangelib_makes_it(
 
 
 def test_a_server_that_insists_on_the_binding_refuses_ntlm_without(ntlm: TlsServer, place: Place) -> None:
-    with PinnedSession() as session:
+    with PinnedSession(Trail()) as session:
         session.auth = HttpNtlmAuth("QUAY\\ines", "a good password", send_cbt=False)
         assert session.get(place.url(ntlm.server_port)).status_code == 401
 
 
 def test_a_wrong_password_is_an_answer(ntlm: TlsServer, place: Place) -> None:
-    with PinnedSession() as session:
+    with PinnedSession(Trail()) as session:
         session.auth = HttpNtlmAuth("QUAY\\ines", "a wrong password")
         response = session.get(place.url(ntlm.server_port))
         assert (response.status_code, response.text) == (401, "no")
@@ -227,7 +228,7 @@ class Floods(Answer):
 @pytest.mark.parametrize("with_ntlm", [False, True])
 def test_an_answer_that_drips_is_given_up(with_ntlm: bool, authority: Authority, place: Place) -> None:
     began = time.monotonic()
-    with serving(authority.certify("localhost"), Drips) as server, PinnedSession(patience=SHORT) as session:
+    with serving(authority.certify("localhost"), Drips) as server, PinnedSession(Trail(), patience=SHORT) as session:
         session.auth = HttpNtlmAuth("QUAY\\ines", "x") if with_ntlm else None
         with pytest.raises(requests.Timeout):
             session.get(place.url(server.server_port))
@@ -241,7 +242,10 @@ def test_an_answer_without_end_is_given_up(
     monkeypatch.setattr("integrations.http.MOST_BYTES", 300_000)
     patience = Patience(connect=2, silence=2, answer=30)
     began = time.monotonic()
-    with serving(authority.certify("localhost"), Floods) as server, PinnedSession(patience=patience) as session:
+    with (
+        serving(authority.certify("localhost"), Floods) as server,
+        PinnedSession(Trail(), patience=patience) as session,
+    ):
         session.auth = HttpNtlmAuth("QUAY\\ines", "x") if with_ntlm else None
         with pytest.raises(requests.Timeout):
             session.get(place.url(server.server_port))

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from calendars import sync
-from integrations.models import CalendarConnection
+from integrations.models import CalendarConnection, Why
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,8 @@ class Command(BaseCommand):
                 break
             done += claimed
             try:
-                sync.run(claimed[0], token)
+                # Those that are due have a reason of their own.
+                sync.run(claimed[0], token, why=Why.COMMAND if connection else None)
             except Exception:
                 # Recorded on the row; the others must not wait for it.
                 logger.exception("sync of %s: a bug", claimed[0])

@@ -17,6 +17,7 @@ from integrations.accounts import SignedIn
 from integrations.events import CalendarClient
 from integrations.problems import Words
 from integrations.server_address import ServerAddress
+from integrations.trail import Trail
 
 if TYPE_CHECKING:
     from integrations.models import CalendarConnection
@@ -64,15 +65,16 @@ class Exchange:
     name_id = "name-of-exchange"
     offered = True
 
-    def look(self, typed: Typed) -> SignedIn:
+    def look(self, typed: Typed, trail: Trail) -> SignedIn:
         """Read the calendar once, with one login at most; what opens it again. Raises ``ProviderError``."""
         look = import_module("integrations.providers.exchange.connecting").look
-        return cast(SignedIn, look(typed, SCHEMAS.get(typed.version, "")))
+        return cast(SignedIn, look(typed, SCHEMAS.get(typed.version, ""), trail))
 
-    def open(self, connection: CalendarConnection, before_each: Callable[[], None]) -> CalendarClient:
+    def open(self, connection: CalendarConnection, before_each: Callable[[], None], trail: Trail) -> CalendarClient:
         open_client = import_module("integrations.providers.exchange.connecting").open_client
         password = connection.secret.payload["password"]
-        return cast(CalendarClient, open_client(connection.server, password, connection.owner.zone, before_each))
+        client = open_client(connection.server, password, connection.owner.zone, before_each, trail)
+        return cast(CalendarClient, client)
 
 
 EXCHANGE = Exchange()

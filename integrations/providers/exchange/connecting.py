@@ -25,6 +25,7 @@ from integrations.providers.exchange import Typed, failures
 from integrations.providers.exchange.client import ExchangeClient
 from integrations.providers.exchange.library import AUTH_TYPES, HEADERS, NEWEST_FIRST, Channel
 from integrations.providers.exchange.operations import Mailbox
+from integrations.trail import Trail
 
 LONGEST_ACCOUNT_ID = 200
 # Seconds, to which the last answer is added: a thread of the pages is free again before a trial counts as dead, and a
@@ -42,19 +43,20 @@ _QUESTION = (
 )
 
 
-def look(typed: Typed, api_version: str) -> SignedIn:
+def look(typed: Typed, api_version: str, trail: Trail) -> SignedIn:
     """Sign in once and read the calendar. ``api_version`` is the only one to be used, "" to find out.
 
     A refused password costs one login: nothing is sent again in another way. Raises any ``ProviderError``.
     """
     url, host = typed.address.url, typed.address.host
-    auth = _offered(url, host)
+    auth = _offered(url, host, trail)
     channel = Channel(
         url,
         username=typed.username,
         password=typed.password,
         auth=auth,
         versions=[api_version] if api_version else NEWEST_FIRST,
+        trail=trail,
         before_each=_in_time(LONGEST_LOOK),
         patience=IN_A_PAGE,
     )
@@ -77,7 +79,7 @@ def look(typed: Typed, api_version: str) -> SignedIn:
 
 
 def open_client(
-    server: Mapping[str, Any], password: str, home: ZoneInfo, before_each: Callable[[], None]
+    server: Mapping[str, Any], password: str, home: ZoneInfo, before_each: Callable[[], None], trail: Trail
 ) -> ExchangeClient:
     """``server`` is what ``connecting.look`` found out: nothing is probed again.
 
@@ -91,6 +93,7 @@ def open_client(
         password=password,
         auth=server["auth"],
         versions=[version, *others],
+        trail=trail,
         before_each=_in_time(LONGEST_READ, before_each),
     )
     return ExchangeClient(Mailbox(channel, urlsplit(server["url"]).hostname or ""), home)
@@ -111,9 +114,9 @@ def _in_time(seconds: float, before_each: Callable[[], None] = lambda: None) -> 
     return check
 
 
-def _offered(url: str, host: str) -> str:
+def _offered(url: str, host: str, trail: Trail) -> str:
     """How the server lets people in, by one question that carries no name and no password."""
-    with failures.translated(host), PinnedSession(patience=IN_A_PAGE) as session:
+    with failures.translated(host), PinnedSession(trail, patience=IN_A_PAGE) as session:
         response = session.post(url, data=_QUESTION, headers=HEADERS)
         if response.status_code != 401:
             failures.check(response)

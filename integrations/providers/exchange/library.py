@@ -33,6 +33,7 @@ from integrations.errors import Unavailable
 from integrations.http import IN_THE_BACKGROUND, Patience
 from integrations.outbound import PinnedSession
 from integrations.providers.exchange import failures
+from integrations.trail import Trail
 
 # What Sally can sign in with, by the names in WWW-Authenticate; the better first. NTLM does not send the password.
 AUTH_TYPES = {"ntlm": NTLM, "basic": BASIC}
@@ -77,6 +78,7 @@ class Channel(BaseProtocol):  # type: ignore[misc]
         password: str,
         auth: str,
         versions: Sequence[str],
+        trail: Trail,
         before_each: Callable[[], None] = lambda: None,
         patience: Patience = IN_THE_BACKGROUND,
     ) -> None:
@@ -87,10 +89,10 @@ class Channel(BaseProtocol):  # type: ignore[misc]
             )
         )
         self.versions, self.version, self.build = list(versions), versions[0], ""
-        self._before_each, self._patience = before_each, patience
+        self.trail, self._before_each, self._patience = trail, before_each, patience
 
     def create_session(self) -> PinnedSession:
-        session = PinnedSession(self._before_each, self._patience)
+        session = PinnedSession(self.trail, self._before_each, self._patience)
         session.headers.update(HEADERS)
         session.auth = _auth(self.auth_type, self.credentials)
         session.session_id = session.usage_count = 0  # type: ignore[attr-defined]  # exchangelib counts on them

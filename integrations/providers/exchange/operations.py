@@ -108,7 +108,9 @@ class Mailbox:
         items = root.find(f"{{{TNS}}}Items")
         complete = root.get("IncludesLastItemInRange", "true").lower() in ("true", "1")
         total = root.get("TotalItemsInView", "0")
-        return Found(list(items) if items is not None else [], complete, int(total) if _NUMBER.fullmatch(total) else 0)
+        listed = list(items) if items is not None else []
+        self.channel.trail.found(len(listed))
+        return Found(listed, complete, int(total) if _NUMBER.fullmatch(total) else 0)
 
     def items(self, ids: Iterable[str]) -> list[Any]:
         """These items as listed; those that are gone are left out."""
@@ -135,7 +137,9 @@ class Mailbox:
         # One answer for each: what is not answered is not gone, and must not be taken for it.
         if len(found) != len(wanted) or any(isinstance(one, bool | ErrorBatchProcessingStopped) for one in found):
             raise UnexpectedAnswer("GetItem: not an answer for each", code="EWS-ANSWER")
-        return [one for one in found if not isinstance(one, Exception)]
+        read = [one for one in found if not isinstance(one, Exception)]
+        self.channel.trail.found(len(read))
+        return read
 
     def changes(self, state: str) -> Changes:
         """What changed since ``state``; "" begins with all there is. Only ids are asked for."""
@@ -149,7 +153,9 @@ class Mailbox:
         new_state = (answer.findtext(f"{{{MNS}}}SyncState") or "").strip()
         if len(new_state) > LONGEST_STATE:
             new_state = ""  # which is as good as none: everything is read, and nothing kept
-        return Changes(len(changes) if changes is not None else 0, new_state, last in ("true", "1"))
+        count = len(changes) if changes is not None else 0
+        self.channel.trail.found(count)
+        return Changes(count, new_state, last in ("true", "1"))
 
     # -- whose it is ----------------------------------------------------------------------------------------------
 

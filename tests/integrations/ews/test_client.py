@@ -15,6 +15,7 @@ from integrations.providers.exchange import EXCHANGE, Typed
 from integrations.providers.exchange.client import ExchangeClient
 from integrations.providers.exchange.connecting import open_client
 from integrations.server_address import read_address
+from integrations.trail import Trail
 from tests.conftest import INES
 from tests.contracts import CALENDAR, WINDOW, ClientContract, large_calendar, utc
 from tests.sandbox_process import Sandbox
@@ -28,8 +29,8 @@ def typed(sandbox: Sandbox, username: str = INES, password: str = "", version: s
 
 
 def opened(sandbox: Sandbox, **changed: str) -> ExchangeClient:
-    account = EXCHANGE.look(typed(sandbox, **changed))
-    return open_client(account.server, account.secret["password"], BERLIN, lambda: None)
+    account = EXCHANGE.look(typed(sandbox, **changed), Trail())
+    return open_client(account.server, account.secret["password"], BERLIN, lambda: None, Trail())
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from integrations.models import LeaseLost
 from integrations.providers.exchange.connecting import open_client
 from integrations.providers.exchange.library import Channel
 from integrations.providers.exchange.operations import Mailbox
+from integrations.trail import Trail
 from tests.integrations.ews.test_client import BERLIN, typed
 from tests.integrations.ews.test_looking import look, switch
 from tests.sandbox_process import Sandbox
@@ -29,7 +30,7 @@ class TestTheLease:
     def test_is_renewed_before_each_of_the_three_and_of_those_after_them(self, server: Sandbox) -> None:
         count: list[int] = []
         account = look(server)
-        client = open_client(account.server, typed(server).password, BERLIN, lambda: count.append(1))
+        client = open_client(account.server, typed(server).password, BERLIN, lambda: count.append(1), Trail())
         client.poll("")
         assert len(count) == 3
         client.poll("")
@@ -47,7 +48,7 @@ class TestTheLease:
             if len(begun) == request_number:
                 raise LeaseLost
 
-        client = open_client(account.server, typed(server).password, BERLIN, renew)
+        client = open_client(account.server, typed(server).password, BERLIN, renew, Trail())
         with pytest.raises(LeaseLost):
             client.poll("")
         client.close()
@@ -87,7 +88,9 @@ def breaking(authority: Authority, answers: type[BreaksOff], settings: Settings)
 
 def failure(server: TlsServer) -> ProviderError:
     url = f"https://localhost:{server.server_port}/EWS/Exchange.asmx"
-    channel = Channel(url, username="QUAY\\ines", password="mine", auth="ntlm", versions=["Exchange2016"])
+    channel = Channel(
+        url, username="QUAY\\ines", password="mine", auth="ntlm", versions=["Exchange2016"], trail=Trail()
+    )
     mailbox = Mailbox(channel, "localhost")
     with pytest.raises(ProviderError) as caught:
         mailbox.changes("")

@@ -21,6 +21,7 @@ from integrations.http import IN_A_PAGE
 from integrations.models.trials import TRIAL_LASTS
 from integrations.providers.exchange import EXCHANGE, connecting, library
 from integrations.providers.exchange.connecting import open_client
+from integrations.trail import Trail
 from tests.conftest import INES, TOMAS
 from tests.contracts import CALENDAR
 from tests.integrations.ews.test_client import BERLIN, typed
@@ -33,7 +34,7 @@ def switch(sandbox: Sandbox, **switches: Any) -> None:
 
 
 def look(sandbox: Sandbox, **changed: str) -> SignedIn:
-    return EXCHANGE.look(typed(sandbox, **changed))
+    return EXCHANGE.look(typed(sandbox, **changed), Trail())
 
 
 @pytest.mark.parametrize("username", ["QUAY\\ines", "ines@quay.example", "quay\\INES", "INES@quay.example"])
@@ -69,7 +70,7 @@ def test_what_was_found_out_is_kept_so_that_later_syncs_do_not_probe(microsoft: 
         "chosen": "",
     }
     microsoft.control("DELETE", "log")
-    client = open_client(account.server, account.secret["password"], BERLIN, lambda: None)
+    client = open_client(account.server, account.secret["password"], BERLIN, lambda: None, Trail())
     client.poll("")
     client.close()
     assert [(one["status"], one["operation"], one["login"]) for one in microsoft.log()] == [
@@ -174,7 +175,7 @@ class TestARefusedPassword:
         account = look(microsoft)
         microsoft.control("POST", f"exchange/{INES}", json={"password": "another-one"})
         microsoft.control("DELETE", "log")
-        client = open_client(account.server, account.secret["password"], BERLIN, lambda: None)
+        client = open_client(account.server, account.secret["password"], BERLIN, lambda: None, Trail())
         with pytest.raises(PasswordRefused):
             client.poll("")
         client.close()
@@ -253,7 +254,7 @@ def test_a_plain_port_has_its_code(microsoft: Sandbox, settings: Any) -> None:
     account = typed(microsoft)
     address = type(account.address)("localhost", int(plain.rpartition(":")[2]))
     with pytest.raises(Unavailable) as raised:
-        EXCHANGE.look(type(account)(address, INES, "never-sent"))
+        EXCHANGE.look(type(account)(address, INES, "never-sent"), Trail())
     assert raised.value.code == "TLS-2"
 
 

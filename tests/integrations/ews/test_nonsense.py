@@ -16,6 +16,7 @@ from integrations.providers.exchange import EXCHANGE, Typed
 from integrations.providers.exchange.client import ExchangeClient
 from integrations.providers.exchange.connecting import open_client
 from integrations.server_address import ServerAddress
+from integrations.trail import Trail
 from tests.contracts import WINDOW
 from tests.tls_server import Answer, Authority, serving
 
@@ -69,7 +70,7 @@ def opened(authority: Authority, settings: Settings) -> Iterator[Opened]:
 
         def open_one(content: bytes) -> ExchangeClient:
             said.append(content)
-            clients.append(open_client(stored, "a-password", ZoneInfo("Europe/Berlin"), lambda: None))
+            clients.append(open_client(stored, "a-password", ZoneInfo("Europe/Berlin"), lambda: None, Trail()))
             return clients[-1]
 
         yield open_one
@@ -143,7 +144,7 @@ def test_a_challenge_that_is_none_is_one_of_ours(token: str, authority: Authorit
             "version": "Exchange2016",
             "chosen": "1",
         }
-        client = open_client(stored, "a-password", ZoneInfo("Europe/Berlin"), lambda: None)
+        client = open_client(stored, "a-password", ZoneInfo("Europe/Berlin"), lambda: None, Trail())
         with pytest.raises(ProviderError):
             client.poll("")
         client.close()
@@ -175,5 +176,5 @@ def test_a_look_has_an_end_too(authority: Authority, settings: Settings, monkeyp
         settings.EXCHANGE_SANDBOX = f"localhost:{server.server_port}"
         typed = Typed(ServerAddress("localhost", server.server_port), "ines", "a-password")
         with pytest.raises(Unavailable):
-            EXCHANGE.look(typed)
+            EXCHANGE.look(typed, Trail())
         assert len(server.asked) == 1  # the question that carries no password
