@@ -339,11 +339,19 @@ class Change(models.Model):
 
 class LookedAtQuerySet(models.QuerySet["LookedAt"]):
     def of(self, connection: CalendarConnection) -> Remembered:
-        """What is remembered of a connection's events, under a key of its own: elsewhere they hash differently."""
-        stored = self.filter(pk=connection.pk).values_list("hashes", flat=True).first()
+        """What is remembered of a connection's events, under a key of its own: elsewhere they hash differently.
+
+        Already read where the connection was, if ``beside`` was read with it.
+        """
+        beside = getattr(connection, "looked_at_hashes", ...)
+        stored = self.filter(pk=connection.pk).values_list("hashes", flat=True).first() if beside is ... else beside
         hashes = bytes(stored or b"")
         key = salted_hmac("calendars.looked-at", str(connection.pk), algorithm="sha256").digest()
         return Remembered(key, frozenset(hashes[at : at + HASH_SIZE] for at in range(0, len(hashes), HASH_SIZE)))
+
+    def beside(self) -> dict[str, Subquery]:
+        """For a statement that reads a connection, so that no other is needed for these."""
+        return {"looked_at_hashes": Subquery(self.filter(pk=OuterRef("pk")).values("hashes")[:1])}
 
     def remember_meetings(self, connection: CalendarConnection, meetings: MeetingQuerySet) -> None:
         """These are about to be left out for having no link: their events need not be looked at again for that."""

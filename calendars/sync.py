@@ -126,7 +126,7 @@ def run(
     ``why`` is given where it is not what made the connection due. An error is recorded on the row. Only bugs are
     raised, after they were recorded.
     """
-    connection = CalendarConnection.objects.begin(pk, token, clock())
+    connection = CalendarConnection.objects.begin(pk, token, clock(), **LookedAt.objects.beside())
     if connection is None:
         return False
     work = Work(connection, clock, why)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models, transaction
@@ -47,17 +47,19 @@ class ConnectionQuerySet(models.QuerySet["CalendarConnection"]):
                 self.model.objects.filter(pk__in=claimed).update(lease_until=now + LEASE, lease_token=token)
         return claimed, token
 
-    def begin(self, pk: uuid.UUID, token: uuid.UUID, now: datetime) -> CalendarConnection | None:
+    def begin(self, pk: uuid.UUID, token: uuid.UUID, now: datetime, **beside: Any) -> CalendarConnection | None:
         """Start to work on a claim: the connection with its secret, or None when the claim is stale or was begun.
 
         The claim's token is exchanged for one that only this worker knows: a queue may deliver a task twice. The
-        attempt is counted here, before any work, so that waiting in a long queue is none.
+        attempt is counted here, before any work, so that waiting in a long queue is none. ``beside`` are expressions
+        to be read with it, under these names.
         """
         own = uuid.uuid4()
         claimed = self.filter(pk=pk, lease_token=token)
         if not claimed.update(lease_token=own, lease_until=now + LEASE, attempts=F("attempts") + 1):
             return None
-        return self.select_related("secret", "owner").filter(pk=pk, lease_token=own).first()
+        begun = self.select_related("secret", "owner").annotate(**beside)
+        return begun.filter(pk=pk, lease_token=own).first()
 
     def idle(self, now: datetime) -> ConnectionQuerySet:
         """Connections that may be read now, due or not: nobody works on them and nothing stops them."""

@@ -9,6 +9,7 @@ from integrations.accounts import SignedIn
 from integrations.errors import ProviderError
 from integrations.models import CalendarConnection, ConnectionSecret
 from integrations.providers.exchange import Typed
+from integrations.trail import Trail
 from sally.models import User
 
 ADDRESS = "/settings/integrations/exchange/"
@@ -57,7 +58,7 @@ class Look:
         self.outcome = outcome
         self.asked: list[Typed] = []
 
-    def __call__(self, _exchange: object, typed: Typed) -> SignedIn:
+    def __call__(self, _exchange: object, typed: Typed, _trail: Trail) -> SignedIn:
         self.asked.append(typed)
         if callable(self.outcome):
             self.outcome()

@@ -61,7 +61,7 @@ def field(response: Any, name: str) -> str:
 @pytest.fixture
 def look(monkeypatch: pytest.MonkeyPatch) -> Look:
     look = Look()
-    monkeypatch.setattr(type(EXCHANGE), "look", lambda self, typed: look(self, typed))
+    monkeypatch.setattr(type(EXCHANGE), "look", lambda self, *asked: look(self, *asked))
     return look
 
 

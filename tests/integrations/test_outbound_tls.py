@@ -8,6 +8,7 @@ import time
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,8 @@ from integrations.trail import Trail
 from sandbox.certificates import make_server_certificate
 from tests.tls_server import Answer, Authority, TlsServer, serving
 from tests.wire import failure, in_a_librarys_own_words
+
+QUESTION = b"<Envelope><Body><GetFolder/></Body></Envelope>"
 
 SHORT = Patience(connect=2, silence=2, answer=0.5)
 
@@ -167,7 +170,7 @@ def test_ntlm_is_bound_to_the_servers_certificate(ntlm: TlsServer, place: Place)
     url = place.url(ntlm.server_port)
     with PinnedSession(Trail()) as session:
         session.auth = HttpNtlmAuth("QUAY\\ines", "a good password", send_cbt=True)
-        assert session.post(url, data=b"<soap/>").text.lower() == "hello quay\\ines"
+        assert session.post(url, data=QUESTION).text.lower() == "hello quay\\ines"
         assert len(ntlm.asked) == 3
     assert len(ntlm.names) == 1  # one connection for all three: NTLM knows the connection, not the request
 
@@ -175,12 +178,12 @@ def test_ntlm_is_bound_to_the_servers_certificate(ntlm: TlsServer, place: Place)
 def test_ntlm_works_over_the_adapter_as_exchangelib_makes_it(
     ntlm: TlsServer, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(BaseProtocol, "HTTP_ADAPTER_CLS", PinnedAdapter)
+    monkeypatch.setattr(BaseProtocol, "HTTP_ADAPTER_CLS", partial(PinnedAdapter, Trail()))
     with PinnedSession(Trail()) as session:
         session.mount("https://", BaseProtocol.get_adapter())  # one connection, waited for
         for _ in range(2):
             session.auth = HttpNtlmAuth("QUAY\\ines", "a good password")
-            assert session.post(place.url(ntlm.server_port), data=b"<soap/>").status_code == 200
+            assert session.post(place.url(ntlm.server_port), data=QUESTION).status_code == 200
     assert len(ntlm.names) == 1
 
 

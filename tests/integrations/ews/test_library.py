@@ -30,6 +30,7 @@ from exchangelib.version import EXCHANGE_2016, Version
 from integrations.errors import PasswordRefused, Unavailable
 from integrations.outbound import PinnedAdapter
 from integrations.providers.exchange import failures, library
+from integrations.trail import Trail
 from tests.integrations.ews.items import item
 
 URL = "https://mail.example.com/EWS/Exchange.asmx"
@@ -37,7 +38,7 @@ URL = "https://mail.example.com/EWS/Exchange.asmx"
 
 def channel(**changed: Any) -> library.Channel:
     known = {"username": "ines@quay.example", "password": "a-password", "auth": "basic", "versions": ["Exchange2016"]}
-    return library.Channel(URL, **(known | changed))
+    return library.Channel(URL, trail=Trail(), **(known | changed))
 
 
 def configuration() -> Configuration:
