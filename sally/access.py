@@ -7,11 +7,12 @@ from functools import wraps
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 
 from sally.models import User
 
-PersonView = Callable[..., HttpResponse]
+PersonView = Callable[..., HttpResponseBase]
 
 
 def for_person(view: PersonView) -> PersonView:
@@ -19,7 +20,7 @@ def for_person(view: PersonView) -> PersonView:
 
     @login_required
     @wraps(view)
-    def wrapped(request: HttpRequest, **kwargs: Any) -> HttpResponse:
+    def wrapped(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
         assert isinstance(request.user, User)  # noqa: S101 - login_required saw to it; this tells the type checker
         return view(request, request.user, **kwargs)
 

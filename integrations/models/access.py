@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -176,24 +176,31 @@ class AccessRecord(models.Model):
         return Endpoint(self.endpoint).label if self.endpoint in Endpoint.values else self.endpoint
 
     @property
+    def is_span(self) -> bool:
+        return self.last_at > self.at
+
+    @property
+    def went_well(self) -> bool:
+        return 0 < self.status < 300 or self.endpoint == Endpoint.HANDSHAKE
+
+    @property
     def result(self) -> Words:
         """What became of it, in words; the number stands beside them."""
-        if self.status == 0:
-            return _("no answer")
-        if self.endpoint == Endpoint.HANDSHAKE:
-            return _("told")
-        if self.status < 300:
-            return _("OK")
-        special = {
-            401: _("refused"),
-            403: _("refused"),
-            404: _("not found"),
-            410: _("to begin anew"),
-            429: _("to wait"),
-        }
-        return special.get(self.status) or (_("failed at the provider") if self.status >= 500 else _("not accepted"))
+        if self.went_well:
+            return _("OK") if self.status < 300 else _("answered")
+        if self.status >= 500:
+            return _("failed at the provider")
+        return _RESULTS.get(self.status, _("not accepted"))
 
 
+_RESULTS: Mapping[int, Words] = {
+    0: _("no answer"),
+    401: _("refused"),
+    403: _("refused"),
+    404: _("not found"),
+    410: _("to begin anew"),
+    429: _("to wait"),
+}
 _Alike = tuple[Any, ...]
 
 
