@@ -28,6 +28,10 @@ class CalendarsConfig(AppConfig):
     verbose_name = _("Calendars")
 
     def ready(self) -> None:
+        from calendars import kept
+        from sally import stored
+
+        stored.register(*kept.KINDS)
         signals.sync_requested.connect(wake_on_commit, dispatch_uid="calendars")
         signals.options_changed.connect(delete_excluded, dispatch_uid="calendars")
         signals.disconnecting.connect(delete_meetings, dispatch_uid="calendars")

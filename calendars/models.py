@@ -315,13 +315,15 @@ class Change(models.Model):
         CANCELLED = Happened.CANCELLED.value, _("cancelled")
         RESTORED = Happened.RESTORED.value, _("takes place again")
 
-    meeting = models.ForeignKey(Meeting, models.CASCADE, related_name="changes", db_index=False)
-    at = models.DateTimeField()
-    what = models.CharField(max_length=10, choices=What.choices)
-    start = models.DateTimeField()
-    end = models.DateTimeField()
-    start_date = models.DateField(null=True, blank=True)
-    end_date = models.DateField(null=True, blank=True)
+    meeting = models.ForeignKey(
+        Meeting, models.CASCADE, verbose_name=_("number of the meeting"), related_name="changes", db_index=False
+    )
+    at = models.DateTimeField(_("noticed at"))
+    what = models.CharField(_("what happened"), max_length=10, choices=What.choices)
+    start = models.DateTimeField(_("start before"))
+    end = models.DateTimeField(_("end before"))
+    start_date = models.DateField(_("first day before"), null=True, blank=True)
+    end_date = models.DateField(_("day after the last, before"), null=True, blank=True)
 
     objects: ClassVar[models.Manager[Change]] = models.Manager()
 
@@ -368,8 +370,10 @@ class LookedAtQuerySet(models.QuerySet["LookedAt"]):
 class LookedAt(models.Model):
     """Events that were looked at whole and left out for having no link: keyed hashes, one after the other."""
 
-    connection = models.OneToOneField(CalendarConnection, models.CASCADE, primary_key=True, related_name="+")
-    hashes = models.BinaryField()
+    connection = models.OneToOneField(
+        CalendarConnection, models.CASCADE, verbose_name=_("connection"), primary_key=True, related_name="+"
+    )
+    hashes = models.BinaryField(_("fingerprints of events"))
 
     objects = LookedAtQuerySet.as_manager()
 

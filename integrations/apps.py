@@ -19,11 +19,13 @@ class IntegrationsConfig(AppConfig):
     verbose_name = _("Integrations")
 
     def ready(self) -> None:
+        from integrations import kept
         from integrations.checks import sandbox_is_off
-        from sally import health
+        from sally import health, stored
 
         checks.register(sandbox_is_off, deploy=True)
         health.register("operator", operator_problems, _("Problems for the operator"))
+        stored.register(*kept.KINDS)
         user_logged_in.connect(wake_used, dispatch_uid="integrations")
 
 

@@ -9,4 +9,6 @@ class SallyConfig(AppConfig):
     verbose_name = _("People")
 
     def ready(self) -> None:
-        from sally import access_log, sessions, throttling  # noqa: F401 - their receivers listen from now on
+        from sally import access_log, kept, sessions, stored, throttling  # noqa: F401 - receivers listen from now on
+
+        stored.register(*kept.KINDS)

@@ -88,7 +88,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     time_zone = models.CharField(_("time zone"), max_length=64, blank=True, validators=[validate_time_zone])
     is_active = models.BooleanField(_("active"), default=True)
     wants_mails = models.BooleanField(_("Mail me when a calendar needs my attention"), default=True)
-    reset_mailed_at = models.DateTimeField(null=True, editable=False)
+    reset_mailed_at = models.DateTimeField(_("password reset last mailed at"), null=True, editable=False)
     date_joined = models.DateTimeField(_("joined"), default=timezone.now, editable=False)
 
     objects: ClassVar[UserManager] = UserManager()
@@ -175,11 +175,15 @@ class Session(AbstractBaseSession):
     They are empty while nobody is signed in. ``public_id`` names it on pages: the key would open it.
     """
 
-    public_id = models.UUIDField(default=uuid.uuid4)  # for a moment, a session with a new key has two rows
-    user = models.ForeignKey(User, models.CASCADE, related_name="sessions", null=True)
-    signed_in_at = models.DateTimeField(null=True)
-    used_at = models.DateTimeField(null=True)
-    user_agent = models.CharField(max_length=250, blank=True)
+    public_id = models.UUIDField(
+        _("name of the session on pages"), default=uuid.uuid4
+    )  # for a moment, a session with a new key has two rows
+    user = models.ForeignKey(
+        User, models.CASCADE, verbose_name=_("number of your account"), related_name="sessions", null=True
+    )
+    signed_in_at = models.DateTimeField(_("signed in at"), null=True)
+    used_at = models.DateTimeField(_("last used at"), null=True)
+    user_agent = models.CharField(_("what the browser calls itself"), max_length=250, blank=True)
 
     objects: ClassVar[SessionManager] = SessionManager()
 

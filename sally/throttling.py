@@ -13,7 +13,7 @@ from typing import Any
 
 from axes.models import AccessAttempt
 from django.conf import settings
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 from django.db.models.signals import pre_save
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
@@ -73,12 +73,18 @@ def keep_nothing_typed(sender: object, instance: AccessAttempt, **_kwargs: Any) 
     instance.get_data = instance.post_data = ""
 
 
+def attempts(user: User) -> QuerySet[AccessAttempt]:
+    """What is counted of wrong passwords for this user's address."""
+    counted: QuerySet[AccessAttempt] = AccessAttempt.objects.filter(username=_fingerprint(user.email))
+    return counted
+
+
 def lift(user: User, request: HttpRequest | None = None) -> None:
     """Forget the wrong passwords for this user; with a request, only those from its place."""
-    attempts = AccessAttempt.objects.filter(username=_fingerprint(user.email))
+    counted = attempts(user)
     if request is not None:
-        attempts = attempts.filter(ip_address=counted_address(request))
-    attempts.delete()
+        counted = counted.filter(ip_address=counted_address(request))
+    counted.delete()
 
 
 def locked_out(request: HttpRequest, _response: object, credentials: Mapping[str, Any] | None) -> HttpResponse:

@@ -90,10 +90,10 @@ class CalendarConnection(models.Model):
     AT_WORK = (Status.CONNECTING, Status.CONNECTED)
     ABSENT = (Pause.DORMANT, Pause.DEACTIVATED)
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    id = models.UUIDField(_("id of the connection"), primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(User, models.CASCADE, verbose_name=_("owner"), related_name="+")
     provider = models.CharField(_("provider"), max_length=30)
-    account_id = models.CharField(max_length=200, editable=False)
+    account_id = models.CharField(_("id of the account at the provider"), max_length=200, editable=False)
     account_email = models.CharField(_("account"), max_length=320)
     account_name = models.CharField(_("account name"), max_length=300, blank=True)
     granted_scopes = models.JSONField(_("granted permissions"), default=list)
@@ -111,24 +111,24 @@ class CalendarConnection(models.Model):
     not_before = models.DateTimeField(_("not before"), null=True, blank=True)  # the provider asked for patience
     last_synced_at = models.DateTimeField(_("last sync"), null=True, blank=True)
     last_error = models.CharField(_("last error"), max_length=60, blank=True)
-    last_error_kind = models.CharField(max_length=40, blank=True, editable=False)
+    last_error_kind = models.CharField(_("kind of the last error"), max_length=40, blank=True, editable=False)
     last_error_at = models.DateTimeField(_("last error at"), null=True, blank=True)
     # What the provider wants proved at the next sign-in: a claims challenge, as JSON.
-    claims = models.TextField(blank=True, editable=False)
+    claims = models.TextField(_("what the provider wants proved at the next sign-in"), blank=True, editable=False)
     # When the owner was told by mail of the state it is in; empty while they were not.
     told_at = models.DateTimeField(_("owner told at"), null=True, blank=True)
     # When the provider last showed the calendar, changed or not, and the last long time in which it did not.
-    last_seen_at = models.DateTimeField(null=True, blank=True, editable=False)
-    unseen_from = models.DateTimeField(null=True, blank=True, editable=False)
-    unseen_until = models.DateTimeField(null=True, blank=True, editable=False)
+    last_seen_at = models.DateTimeField(_("calendar last seen at"), null=True, blank=True, editable=False)
+    unseen_from = models.DateTimeField(_("last long time unseen, from"), null=True, blank=True, editable=False)
+    unseen_until = models.DateTimeField(_("last long time unseen, until"), null=True, blank=True, editable=False)
     failures = models.PositiveIntegerField(_("failures in a row"), default=0)
     attempts = models.PositiveIntegerField(_("attempts since the last answer"), default=0)
-    lease_until = models.DateTimeField(null=True, blank=True, editable=False)
-    lease_token = models.UUIDField(null=True, blank=True, editable=False)
-    cursor = models.TextField(blank=True, editable=False)
-    emptied_at = models.DateTimeField(null=True, blank=True, editable=False)
+    lease_until = models.DateTimeField(_("a sync runs, at most until"), null=True, blank=True, editable=False)
+    lease_token = models.UUIDField(_("mark of the sync that runs"), null=True, blank=True, editable=False)
+    cursor = models.TextField(_("place up to which changes were read"), blank=True, editable=False)
+    emptied_at = models.DateTimeField(_("calendar suddenly empty since"), null=True, blank=True, editable=False)
     # When a sync or an option last changed its meetings: pages that show them need not be drawn again before.
-    meetings_changed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    meetings_changed_at = models.DateTimeField(_("meetings last changed at"), null=True, blank=True, editable=False)
 
     meeting_count = models.PositiveIntegerField(_("meetings"), default=0)
     private_left_out = models.PositiveIntegerField(_("private appointments left out"), default=0)

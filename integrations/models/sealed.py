@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from integrations.fields import EncryptedJSONField, seal
 from integrations.providers import BY_SIGN_IN
@@ -40,12 +41,16 @@ class ConnectionSecret(models.Model):
     """
 
     connection = models.OneToOneField(
-        "integrations.CalendarConnection", models.CASCADE, primary_key=True, related_name="secret"
+        "integrations.CalendarConnection",
+        models.CASCADE,
+        verbose_name=_("connection"),
+        primary_key=True,
+        related_name="secret",
     )
-    payload = EncryptedJSONField()
-    generation = models.PositiveIntegerField(default=1)
+    payload = EncryptedJSONField(_("token or password"))
+    generation = models.PositiveIntegerField(_("how many there have been, this one included"), default=1)
     # When it was stored, or the provider last gave a token for it: a sign that Sally's own registration works there.
-    renewed_at = models.DateTimeField(default=timezone.now)
+    renewed_at = models.DateTimeField(_("last renewed at"), default=timezone.now)
 
     objects = SecretQuerySet.as_manager()
 

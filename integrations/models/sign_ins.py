@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db import models, transaction
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from integrations import problems
 from integrations.accounts import SignedIn
@@ -124,18 +125,24 @@ def _telling_operators(now: datetime) -> Iterator[None]:
 class SignIn(models.Model):
     """A sign-in under way: what must come back from the provider, for whom, once."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    user = models.ForeignKey(User, models.CASCADE, related_name="+")
-    provider = models.CharField(max_length=30)
-    connection = models.ForeignKey(CalendarConnection, models.SET_NULL, null=True, blank=True, related_name="+")
-    state_digest = models.CharField(max_length=64, unique=True)
-    flow = EncryptedJSONField()
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-    expires_at = models.DateTimeField()
-    used_at = models.DateTimeField(null=True, blank=True)
-    outcome = models.CharField(max_length=60, blank=True)
-    # The class of the error that ended it, by its name.
-    outcome_kind = models.CharField(max_length=40, blank=True)
+    id = models.UUIDField(_("id of the sign-in"), primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(User, models.CASCADE, verbose_name=_("number of your account"), related_name="+")
+    provider = models.CharField(_("provider"), max_length=30)
+    connection = models.ForeignKey(
+        CalendarConnection,
+        models.SET_NULL,
+        verbose_name=_("connection to be mended"),
+        null=True,
+        blank=True,
+        related_name="+",
+    )
+    state_digest = models.CharField(_("what has to come back, as a fingerprint"), max_length=64, unique=True)
+    flow = EncryptedJSONField(_("secrets of the sign-in"))
+    created_at = models.DateTimeField(_("begun at"), default=timezone.now, editable=False)
+    expires_at = models.DateTimeField(_("good until"))
+    used_at = models.DateTimeField(_("come back at"), null=True, blank=True)
+    outcome = models.CharField(_("outcome"), max_length=60, blank=True)
+    outcome_kind = models.CharField(_("kind of error"), max_length=40, blank=True)  # its class, by name
 
     objects = SignInQuerySet.as_manager()
 

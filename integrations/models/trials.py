@@ -14,6 +14,7 @@ from django.db import IntegrityError, models, transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext_lazy as _
 
 from integrations.errors import PasswordRefused
 from sally.models import User
@@ -105,11 +106,11 @@ class TrialQuerySet(models.QuerySet["PasswordTrial"]):
 class PasswordTrial(models.Model):
     """One password, tried once for one account. The account and a refused password are kept as fingerprints only."""
 
-    user = models.ForeignKey(User, models.CASCADE, related_name="+")
-    account = models.CharField(max_length=64)
-    started_at = models.DateTimeField()
-    ended_at = models.DateTimeField(null=True)
-    refused_password = models.CharField(max_length=200, blank=True)
+    user = models.ForeignKey(User, models.CASCADE, verbose_name=_("number of your account"), related_name="+")
+    account = models.CharField(_("server and user name, as a fingerprint"), max_length=64)
+    started_at = models.DateTimeField(_("begun at"))
+    ended_at = models.DateTimeField(_("ended at"), null=True)
+    refused_password = models.CharField(_("refused password, as a fingerprint"), max_length=200, blank=True)
 
     objects = TrialQuerySet.as_manager()
 
