@@ -52,7 +52,7 @@ class Stored:
     order: int
     sealed: frozenset[str] = frozenset()
     words: Mapping[str, Words] = field(default_factory=dict)
-    delete: Callable[[QuerySet[Any]], int] = _delete
+    delete: Callable[[Any], int] = _delete
 
     @property
     def label(self) -> str:

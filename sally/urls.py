@@ -27,6 +27,7 @@ urlpatterns = [
     path("settings/integrations/", include("integrations.urls")),
     path("settings/privacy/log/", include("integrations.access_log_urls")),
     path("approve/", include("integrations.approve_urls")),
+    path("settings/privacy/", include("integrations.privacy_urls")),
     path("meetings/", include("calendars.urls")),
     # Passwords are asked for in one place each, where wrong ones are counted.
     path("admin/login/", views.admin_sign_in),

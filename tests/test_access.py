@@ -23,7 +23,16 @@ from tests.walking import Address, World, addresses, digest, signed_in
 
 REGISTERED = sorted(django_admin.site._registry, key=lambda model: model._meta.label)
 # Addresses that only take a post.
-POST_ONLY = ["sign-out", "connect", "sync-now", "set-option", "end-session", "end-other-sessions", "dismiss-approval"]
+POST_ONLY = [
+    "sign-out",
+    "connect",
+    "sync-now",
+    "set-option",
+    "end-session",
+    "end-other-sessions",
+    "dismiss-approval",
+    "download-my-data",
+]
 # Models whose rows belong to no organization, for every admin to read and nobody to change.
 EVERY_ADMINS = [OperatorTrouble]
 # Django admin's own that any admin may post to, and that concern nobody else.

@@ -48,7 +48,7 @@ def leads_to_a_person(model: type[Model], seen: frozenset[type[Model]] = frozens
     if model in seen:
         return False
     keys = [one for one in model._meta.concrete_fields if isinstance(one, ForeignKey)]
-    return any(leads_to_a_person(one.related_model, seen | {model}) for one in keys)  # type: ignore[arg-type]
+    return any(leads_to_a_person(one.related_model, seen | {model}) for one in keys)
 
 
 def test_every_model_is_of_a_kind_or_says_why_not() -> None:
