@@ -14,6 +14,7 @@ from integrations import signals
 
 if TYPE_CHECKING:
     from integrations.models import CalendarConnection
+    from sally.models import User
 
 # By name: what runs, and every how many minutes.
 SCHEDULES = {
@@ -30,11 +31,13 @@ class CalendarsConfig(AppConfig):
     def ready(self) -> None:
         from calendars import kept
         from sally import stored
+        from sally.deletion import deleting
 
         stored.register(*kept.KINDS)
         signals.sync_requested.connect(wake_on_commit, dispatch_uid="calendars")
         signals.options_changed.connect(delete_excluded, dispatch_uid="calendars")
         signals.disconnecting.connect(delete_meetings, dispatch_uid="calendars")
+        deleting.connect(forget_failures, dispatch_uid="calendars")
         post_migrate.connect(register_schedules, sender=self, dispatch_uid="calendars")
 
 
@@ -58,6 +61,16 @@ def delete_meetings(sender: object, connection: CalendarConnection, **_: Any) ->
     from calendars.models import Meeting
 
     return {"meetings": Meeting.objects.filter(connection=connection).delete_all()}
+
+
+def forget_failures(sender: object, user: User, **_: Any) -> None:
+    """A task that failed names the connection that it was for, in its group."""
+    from django_q.models import Task
+
+    from integrations.models import CalendarConnection
+
+    connections = CalendarConnection.objects.filter(owner=user).values_list("pk", flat=True)
+    Task.objects.filter(group__in=[str(pk) for pk in connections]).delete()
 
 
 def register_schedules(sender: object, **_: Any) -> None:

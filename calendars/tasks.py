@@ -87,4 +87,5 @@ def sync_connection(pk: str, token: str) -> None:
 
 def _queue(pks: list[uuid.UUID], token: uuid.UUID) -> None:
     for pk in pks:
-        async_task("calendars.tasks.sync_connection", str(pk), str(token), group="sync")
+        # The group is what a failed one is found by when its connection's owner wants everything deleted.
+        async_task("calendars.tasks.sync_connection", str(pk), str(token), group=str(pk))

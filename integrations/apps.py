@@ -22,10 +22,12 @@ class IntegrationsConfig(AppConfig):
         from integrations import kept
         from integrations.checks import sandbox_is_off
         from sally import health, stored
+        from sally.deletion import deleting
 
         checks.register(sandbox_is_off, deploy=True)
         health.register("operator", operator_problems, _("Problems for the operator"))
         stored.register(*kept.KINDS)
+        deleting.connect(let_go, dispatch_uid="integrations")
         user_logged_in.connect(wake_used, dispatch_uid="integrations")
 
 
@@ -41,3 +43,11 @@ def wake_used(sender: object, user: User, **_: Any) -> None:
     from integrations.models import CalendarConnection
 
     CalendarConnection.objects.filter(owner=user).wake_used(timezone.now())
+
+
+def let_go(sender: object, user: User, **_: Any) -> None:
+    """As before a connection is disconnected: a sync that runs waits for the rows, and finds its lease gone."""
+    from integrations.models import CalendarConnection, OperatorTrouble
+
+    CalendarConnection.objects.filter(owner=user).update(lease_token=None)
+    OperatorTrouble.objects.forget(user.pk)

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from django.shortcuts import render
+from django.conf import settings
+from django.contrib.auth import logout
+from django.core.signing import BadSignature, SignatureExpired
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from sally import download, stored
+from integrations.models import CalendarConnection
+from integrations.providers import BY_SIGN_IN
+from sally import deletion, download, mails, stored
 from sally.access import for_person
+from sally.deletion import Line, Receipt
 from sally.models import User
 from sally.reauthentication import recently_confirmed
 from sally.stored import Stored
+
+
+class HttpResponseSeeOther(HttpResponseRedirect):
+    """What is opened next is opened with GET, and a reload of it posts nothing."""
+
+    status_code = 303
 
 
 @dataclass(frozen=True)
@@ -42,3 +56,43 @@ def download_my_data(request: HttpRequest, user: User) -> StreamingHttpResponse:
     name = f"sally-my-data-{now.astimezone(user.zone):%Y-%m-%d}.json"
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@for_person
+@recently_confirmed
+def delete_everything(request: HttpRequest, user: User) -> HttpResponse:
+    """What will go, and the button for it. The answer to that leads to a page that needs no account."""
+    if request.method != "POST":
+        return render(request, "integrations/delete_everything.html", _at_stake(user))
+    counts = deletion.delete_everything(user)
+    logout(request)  # the session's row is gone, which would be noticed as a fault
+    if counts is None:  # a double click; the first one leads to the receipt
+        return redirect(settings.LOGIN_URL)
+    done = Receipt(counts, timezone.now())
+    mailed = mails.send(user, "receipt", {"receipt": done})
+    response = HttpResponseSeeOther(reverse("receipt", args=[dataclasses.replace(done, mailed=mailed).token]))
+    response.delete_cookie(settings.VISIT_COOKIE_NAME, samesite="Lax")  # it holds the account's number
+    return response
+
+
+def _at_stake(user: User) -> Mapping[str, object]:
+    own = set(CalendarConnection.objects.filter(owner=user).values_list("provider", flat=True))
+    superusers = User.objects.filter(is_superuser=True, is_active=True)
+    return {
+        "lines": [Line(one.kind.title, one.count) for one in _counted(user) if one.count],
+        "permission_pages": sorted({BY_SIGN_IN[key].permissions_page for key in own & BY_SIGN_IN.keys()}),
+        "is_last_superuser": user.is_superuser and not superusers.exclude(pk=user.pk).exists(),
+    }
+
+
+@require_safe
+def receipt(request: HttpRequest, token: str) -> HttpResponse:
+    """For whoever has its address: there is no account any more that it could belong to."""
+    try:
+        shown = deletion.receipt_of(token)
+    except SignatureExpired:
+        return render(request, "integrations/receipt_over.html", status=410)
+    except BadSignature:
+        raise Http404 from None
+    return render(request, "integrations/receipt.html", {"receipt": shown})

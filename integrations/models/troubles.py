@@ -26,6 +26,13 @@ class TroubleQuerySet(models.QuerySet["OperatorTrouble"]):
             trouble = OperatorTrouble(code=code, detail=error.detail[:200], since=now, seen_at=now, setup=setup())
             self.bulk_create([trouble], ignore_conflicts=True)
 
+    def forget(self, pk: int) -> None:
+        """Nobody with this number is there any more to be told anything."""
+        told = [one for one in self.select_for_update() if pk in one.mailed_to]
+        for one in told:
+            one.mailed_to = [number for number in one.mailed_to if number != pk]
+        self.bulk_update(told, ["mailed_to"])
+
     def everybodys(self) -> TroubleQuerySet:
         """Those since which no provider has given any connection a token: nobody's work goes on.
 

@@ -270,7 +270,7 @@ def test_ten_thousand_meetings_are_not_held_in_memory(theirs: World) -> None:
         )
         for number in range(10_000)
     )  # fmt: skip
-    response = signed_in(theirs.owner).post(DOWNLOAD)
+    response: Any = signed_in(theirs.owner).post(DOWNLOAD)
     pieces: Iterator[bytes] = iter(response.streaming_content)
     next(pieces)
     tracemalloc.start()
