@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
+from django.utils import timezone
 from pytest_django import Settings
 
+from sally.deletion import Receipt
 from sally.models import User
 from sally.settings import BASE_DIR
 from sally.wsgi import application
@@ -110,6 +112,10 @@ def break_a_view(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sally.views.SignInForm.__init__", broken)
 
 
+def receipt() -> str:
+    return f"/settings/privacy/receipt/{Receipt({'sally.User': 1}, timezone.now()).token}/"
+
+
 ANSWERS: dict[str, tuple[int, Callable[[Client, dict[str, Any]], Any]]] = {
     "not found": (404, lambda client, more: client.get("/no-such-page/", **more)),
     "bad charset": (400, lambda client, more: client.generic("POST", "/sign-in/", b"a", f"{FORM}; charset=x", **more)),
@@ -124,6 +130,8 @@ ANSWERS: dict[str, tuple[int, Callable[[Client, dict[str, Any]], Any]]] = {
     "not ready": (503, lambda client, more: client.get("/readyz", **more)),
     "not for posts": (405, lambda client, more: client.post("/healthz", **more)),
     "invitation": (200, lambda client, more: client.get("/invitation/MQ/set-password/", **more)),
+    "receipt": (200, lambda client, more: client.get(receipt(), **more)),
+    "a receipt that is none": (404, lambda client, more: client.get("/settings/privacy/receipt/x/", **more)),
     "language": (302, lambda client, more: client.post("/language/", {"language": "de"}, **more)),
 }
 
@@ -135,6 +143,12 @@ def test_an_answer_that_is_no_page_has_every_header_too(scheme: str, kind: str) 
     client = Client(raise_request_exception=False, enforce_csrf_checks=kind == "csrf")
     response = ask(client, {"secure": scheme == "https"})
     assert (response.status_code, wrong_with(response, scheme), not_stored(response)) == (code, [], [])
+
+
+def test_a_file_to_take_along_has_every_header(scheme: str, alice: User) -> None:
+    response = signed_in(alice).post("/settings/privacy/download/", secure=scheme == "https")
+    response.close()
+    assert (response.status_code, wrong_with(response, scheme), not_stored(response)) == (200, [], [])
 
 
 @pytest.mark.django_db

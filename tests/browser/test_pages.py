@@ -5,6 +5,7 @@ With ``SALLY_SCREENSHOTS=folder`` the wide English light run also writes the REA
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from datetime import timedelta
@@ -23,6 +24,7 @@ from sally.models import Organization, User
 from tests.browser.conftest import Door, Person, work_off_the_queue
 from tests.conftest import make_user
 from tests.sandbox_process import Sandbox
+from tests.walking import World
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.django_db(transaction=True)]
 
@@ -144,6 +146,31 @@ def test_pages_of_the_signed_in(person: Person, anybody: User, microsoft: Sandbo
     person.check("password")
     person.page.locator("main form button.button-main").click()
     person.check("password, not filled in")
+
+
+def test_pages_of_privacy(person: Person, anybody: User) -> None:
+    World.of(anybody)
+    person.sign_in(anybody.email)
+    person.open("/settings/privacy/")
+    person.check("privacy")
+    picture(person, "privacy")
+    for summary in person.page.locator("summary").all():
+        summary.click()
+    person.check("privacy, every column")
+    with person.page.expect_download() as download:
+        person.page.locator("form[action$='/download/'] button").click()
+    assert download.value.suggested_filename.startswith("sally-my-data-")
+    assert json.loads(download.value.path().read_text())["person"]["email"] == anybody.email
+    person.page.locator("a.button-danger").click()
+    person.check("delete everything")
+    person.page.locator("button.button-danger").click()
+    person.page.wait_for_url(re.compile("/settings/privacy/receipt/"))
+    person.check("the receipt")
+    person.page.reload()
+    person.check("the receipt once more")
+    assert not User.objects.filter(pk=anybody.pk).exists()
+    person.page.go_back()
+    person.page.wait_for_url(re.compile("/sign-in/"))
 
 
 def test_pages_in_trouble(person: Person, anybody: User) -> None:
