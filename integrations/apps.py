@@ -49,5 +49,8 @@ def let_go(sender: object, user: User, **_: Any) -> None:
     """As before a connection is disconnected: a sync that runs waits for the rows, and finds its lease gone."""
     from integrations.models import CalendarConnection, OperatorTrouble
 
-    CalendarConnection.objects.filter(owner=user).update(lease_token=None)
+    own = CalendarConnection.objects.filter(owner=user)
+    # In the order in which others lock several (calendars/retention.py).
+    list(own.order_by("pk").select_for_update().values_list("pk", flat=True))
+    own.update(lease_token=None)
     OperatorTrouble.objects.forget(user.pk)

@@ -31,7 +31,8 @@ deleting = Signal()
 def delete_everything(user: User) -> dict[str, int] | None:
     """Delete the rows of every kind, the account at last; how many of each. None if it was done already."""
     with transaction.atomic():
-        if User.objects.select_for_update().filter(pk=user.pk).first() is None:
+        # no_key: a sync that is just writing, and has its connection locked, looks for the owner once more.
+        if User.objects.select_for_update(no_key=True).filter(pk=user.pk).first() is None:
             return None
         deleting.send(User, user=user)
         counts = {kind.label: kind.delete(kind.of(user)) for kind in reversed(stored.kinds())}

