@@ -6,7 +6,14 @@ from collections.abc import Sequence
 
 from django.utils.translation import gettext_lazy as _
 
-from integrations.models import CalendarConnection, ConnectionSecret, PasswordTrial, SignIn
+from integrations.models import (
+    AccessRecord,
+    ApprovalRequest,
+    CalendarConnection,
+    ConnectionSecret,
+    PasswordTrial,
+    SignIn,
+)
 from sally.stored import Stored
 
 KINDS: Sequence[Stored] = (
@@ -36,8 +43,8 @@ KINDS: Sequence[Stored] = (
         model=SignIn,
         title=_("Sign-ins at Microsoft"),
         why=_(
-            "So that Sally knows you again when you come back from Microsoft. Good for a quarter of an hour, and "
-            "deleted a day or two later."
+            "So that Sally knows you again when you come back from Microsoft, and can tell you what to do if an admin "
+            "has to approve first. Good for a quarter of an hour, and deleted two weeks later."
         ),
         of=lambda user: SignIn.objects.filter(user=user),
         order=120,
@@ -53,5 +60,24 @@ KINDS: Sequence[Stored] = (
         of=lambda user: PasswordTrial.objects.filter(user=user),
         order=130,
         sealed=frozenset({"account", "refused_password"}),
+    ),
+    Stored(
+        model=ApprovalRequest,
+        title=_("What you asked your admin for"),
+        why=_(
+            "The request for an admin's approval that the link for your IT belongs to, and what was answered. Deleted "
+            "four weeks later, or when you dismiss it."
+        ),
+        of=lambda user: ApprovalRequest.objects.filter(user=user),
+        order=140,
+        words={"user": _("number of your account")},
+    ),
+    Stored(
+        model=AccessRecord,
+        title=_("The access log"),
+        why=_("What Sally asked your calendars' providers for with your permission, and why. Kept for 30 days."),
+        of=lambda user: AccessRecord.objects.filter(owner=user),
+        order=150,
+        words={"owner": _("number of your account")},
     ),
 )

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from integrations.models import CalendarConnection
+from integrations.models import AccessRecord, CalendarConnection
 from integrations.providers import BY_SIGN_IN
 from sally import deletion, download, mails, stored
 from sally.access import for_person
@@ -23,6 +23,9 @@ from sally.deletion import Line, Receipt
 from sally.models import User
 from sally.reauthentication import recently_confirmed
 from sally.stored import Stored
+
+# Of the access log, which has a page of its own.
+LATEST = 10
 
 
 class HttpResponseSeeOther(HttpResponseRedirect):
@@ -44,7 +47,8 @@ def _counted(user: User) -> Sequence[Counted]:
 @require_safe
 @for_person
 def privacy(request: HttpRequest, user: User) -> HttpResponse:
-    return render(request, "integrations/privacy.html", {"counted": _counted(user)})
+    latest = AccessRecord.objects.latest_of(user, LATEST)
+    return render(request, "integrations/privacy.html", {"counted": _counted(user), "latest": latest})
 
 
 @require_POST

@@ -8,6 +8,7 @@ import uuid
 from django.contrib import messages
 from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -120,7 +121,7 @@ def leaving(request: HttpRequest, user: User, pk: uuid.UUID) -> HttpResponse:
 
 
 @require_safe
-def callback(request: HttpRequest) -> HttpResponse:
+def callback(request: HttpRequest) -> HttpResponseBase:
     """Where Microsoft sends people back to: who signed in, and admins who have no account here."""
     return approval_pages.answered(request) if approval_pages.is_answer(request) else _signed_in(request)
 

@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='ApprovalRequest',
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False, verbose_name='id of the request')),
                 ('provider', models.CharField(max_length=30, verbose_name='provider')),
                 ('address', models.CharField(max_length=320, verbose_name='work address')),
                 ('domain', models.CharField(max_length=255, verbose_name='domain')),

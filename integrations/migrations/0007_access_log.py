@@ -31,8 +31,8 @@ class Migration(migrations.Migration):
                 ('status', models.PositiveSmallIntegerField(verbose_name='result')),
                 ('items', models.PositiveIntegerField(blank=True, null=True, verbose_name='items')),
                 ('times', models.PositiveIntegerField(default=1, verbose_name='times')),
-                ('idle', models.BooleanField(default=False)),
-                ('connection', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='integrations.calendarconnection')),
+                ('idle', models.BooleanField(default=False, verbose_name='to be summed up when its hour is over')),
+                ('connection', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='integrations.calendarconnection', verbose_name='connection')),
                 ('owner', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
             options={

@@ -144,7 +144,12 @@ class AccessRecord(models.Model):
 
     owner = models.ForeignKey(User, models.CASCADE, related_name="+", db_index=False)
     connection = models.ForeignKey(
-        "integrations.CalendarConnection", models.SET_NULL, null=True, blank=True, related_name="+"
+        "integrations.CalendarConnection",
+        models.SET_NULL,
+        verbose_name=_("connection"),
+        null=True,
+        blank=True,
+        related_name="+",
     )
     account = models.CharField(_("account"), max_length=320, blank=True)
     at = models.DateTimeField(_("time"))
@@ -155,7 +160,7 @@ class AccessRecord(models.Model):
     status = models.PositiveSmallIntegerField(_("result"))
     items = models.PositiveIntegerField(_("items"), null=True, blank=True)
     times = models.PositiveIntegerField(_("times"), default=1)
-    idle = models.BooleanField(default=False)
+    idle = models.BooleanField(_("to be summed up when its hour is over"), default=False)
 
     objects = AccessQuerySet.as_manager()
 

@@ -115,7 +115,7 @@ class ApprovalRequest(models.Model):
 
     UNANSWERED = (State.WAITING, State.DECLINED)
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    id = models.UUIDField(_("id of the request"), primary_key=True, default=uuid.uuid4, editable=False)
     user = models.OneToOneField(User, models.CASCADE, verbose_name=_("who asks"), related_name="+")
     provider = models.CharField(_("provider"), max_length=30)
     address = models.CharField(_("work address"), max_length=LONGEST_ADDRESS)

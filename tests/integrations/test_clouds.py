@@ -16,6 +16,7 @@ from integrations import clouds, oauth, problems
 from integrations.errors import WrongDoor
 from integrations.http import Session
 from integrations.models import CalendarConnection
+from integrations.trail import Trail
 from sally.models import User
 from tests.conftest import INES, INES_AT_HOME, connect, sign_in_at_microsoft
 from tests.integrations.test_doors import pressed
@@ -120,7 +121,7 @@ def opened(connection: CalendarConnection) -> Callable[..., str]:
         connection.granted_scopes,
         lambda cache: connection.secret.keep({"cache": cache}),
         authority="organizations",
-        session=Session(),
+        session=Session(Trail()),
     ).access_token
 
 
