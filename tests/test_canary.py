@@ -222,6 +222,7 @@ def test_a_connections_whole_life_shows_no_secret(
     assert {"logs", "pages", "mails", "tracebacks", "sessions", "queue", "reprs"} <= set(watch.seen)
     assert len(watch.seen["logs"][0]) > 10_000
     assert "integrations_connectionsecret" in " ".join(watch.seen)
+    assert any("calendarView" in text for text in watch.seen["table integrations_accessrecord"])
     assert watch.found() == []
 
 
@@ -313,6 +314,7 @@ def test_a_password_for_an_exchange_server_shows_nowhere_all_its_life(
     assert not ConnectionSecret.objects.exists()
     assert {"logs", "pages", "mails", "tracebacks", "sessions", "reprs"} <= set(watch.seen)
     assert "integrations_passwordtrial" in " ".join(watch.seen)
+    assert any("EWS FindItem" in text for text in watch.seen["table integrations_accessrecord"])
     assert len(mail.outbox) == 1
     assert watch.found() == []
 

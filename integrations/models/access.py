@@ -186,7 +186,7 @@ class AccessRecord(models.Model):
 
     @property
     def went_well(self) -> bool:
-        return 0 < self.status < 300 or self.endpoint == Endpoint.HANDSHAKE
+        return 0 < self.status < 300 or (self.status == 401 and self.endpoint == Endpoint.HANDSHAKE)
 
     @property
     def result(self) -> Words:
