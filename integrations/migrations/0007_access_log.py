@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='calendarconnection',
             name='next_sync_why',
-            field=models.CharField(choices=[('connecting', 'you connected the calendar'), ('first', 'first sync'), ('reconnected', 'you reconnected the calendar'), ('schedule', 'schedule'), ('sync-now', '“Sync now”'), ('options', 'you changed the options'), ('resumed', 'end of a pause'), ('retry', 'another try after a failure'), ('continued', 'the rest of a long sync'), ('confirm', 'second look at a suddenly empty calendar'), ('command', 'command of the operator'), ('script', 'script of the operator')], default='schedule', editable=False, max_length=20),
+            field=models.CharField(choices=[('connecting', 'you connected the calendar'), ('first', 'first sync'), ('reconnected', 'you reconnected the calendar'), ('schedule', 'schedule'), ('sync-now', '“Sync now”'), ('options', 'you changed the options'), ('resumed', 'end of a pause'), ('retry', 'another try after a failure'), ('continued', 'the rest of a long sync'), ('confirm', 'second look at a suddenly empty calendar'), ('command', 'command of the operator'), ('script', 'script of the operator')], default='schedule', editable=False, max_length=20, verbose_name='why the next sync comes'),
         ),
         migrations.CreateModel(
             name='AccessRecord',

@@ -107,7 +107,9 @@ class CalendarConnection(models.Model):
     pause_reason = models.CharField(_("paused"), max_length=20, choices=Pause.choices, blank=True)
     next_sync_at = models.DateTimeField(_("next sync"), null=True, blank=True)
     # What set that time, and is the reason of the sync that begins then.
-    next_sync_why = models.CharField(max_length=20, choices=Why.choices, default=Why.SCHEDULE, editable=False)
+    next_sync_why = models.CharField(
+        _("why the next sync comes"), max_length=20, choices=Why.choices, default=Why.SCHEDULE, editable=False
+    )
     not_before = models.DateTimeField(_("not before"), null=True, blank=True)  # the provider asked for patience
     last_synced_at = models.DateTimeField(_("last sync"), null=True, blank=True)
     last_error = models.CharField(_("last error"), max_length=60, blank=True)

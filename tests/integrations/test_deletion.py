@@ -360,6 +360,8 @@ EVERYTHING = {
     "What opens your calendars": 1,
     "Sign-ins at Microsoft": 1,
     "Passwords tried at an Exchange server": 1,
+    "What you asked your admin for": 1,
+    "The access log": 1,
     "Your meetings": 3,
     "What happened to your meetings": 1,
     "Events that Sally need not read again": 1,

@@ -24,7 +24,7 @@ from django.utils.functional import lazy
 from django.utils.translation import get_language
 
 from calendars.models import Change, LookedAt, Meeting
-from integrations.models import CalendarConnection, PasswordTrial
+from integrations.models import AccessRecord, ApprovalRequest, CalendarConnection, PasswordTrial
 from sally import stored
 from sally.models import User
 from tests.calendars.rows import meeting
@@ -46,6 +46,11 @@ def fill(user: User) -> World:
         object_repr=user.email, action_flag=CHANGE, change_message="name",
     )  # fmt: skip
     Client().post("/sign-in/", {"username": user.email, "password": "wrong"})
+    ApprovalRequest.objects.ask(user, "microsoft-work", user.email, NOW)
+    AccessRecord.objects.create(
+        owner=user, connection=world.connection, account=world.connection.account_email, at=NOW, last_at=NOW,
+        method="GET", endpoint="calendarView", why="schedule", status=200,
+    )  # fmt: skip
     return world
 
 
@@ -86,6 +91,8 @@ def test_the_page_counts_the_rows_of_each_kind(theirs: World) -> None:
         "What opens your calendars": "1 row",
         "Sign-ins at Microsoft": "1 row",
         "Passwords tried at an Exchange server": "1 row",
+        "What you asked your admin for": "1 row",
+        "The access log": "1 row",
         "Your meetings": "2 rows",
         "What happened to your meetings": "1 row",
         "Events that Sally need not read again": "1 row",
@@ -151,12 +158,14 @@ def test_the_file_holds_every_kind_with_its_rows_in_words_and_names(theirs: Worl
         ("integrations.ConnectionSecret", 1),
         ("integrations.SignIn", 1),
         ("integrations.PasswordTrial", 1),
+        ("integrations.ApprovalRequest", 1),
+        ("integrations.AccessRecord", 1),
         ("calendars.Meeting", 1),
         ("calendars.Change", 1),
         ("calendars.LookedAt", 1),
     ]
-    assert document["kinds"][8]["title"] == "Your meetings"
-    assert document["kinds"][8]["why"].startswith("So that you see what is coming up")
+    assert document["kinds"][10]["title"] == "Your meetings"
+    assert document["kinds"][10]["why"].startswith("So that you see what is coming up")
     (row,) = rows_of(document, "calendars.Meeting")
     assert row.keys() == {one.name for one in Meeting._meta.concrete_fields}
     assert (row["subject"], row["start"]) == ("Meeting of alice@quay.example", "2030-05-06T07:00:00+00:00")
@@ -285,7 +294,7 @@ def test_it_costs_one_query_for_each_kind(theirs: World) -> None:
     response = signed_in(theirs.owner).post(DOWNLOAD)
     with CaptureQueriesContext(database) as captured:
         response.getvalue()
-    assert len(captured) == 11
+    assert len(captured) == 13
 
 
 def test_the_password_is_asked_for_when_it_was_long_ago(theirs: World) -> None:
