@@ -211,7 +211,7 @@ class TestSyncCalendars:
         rows = [make(alice, number) for number in range(3)]
         leased: list[int] = []
 
-        def run(pk: uuid.UUID, token: uuid.UUID) -> None:
+        def run(pk: uuid.UUID, token: uuid.UUID, **_: object) -> None:
             leased.append(CalendarConnection.objects.exclude(lease_token=None).count())
             CalendarConnection.objects.filter(pk=pk).update(lease_token=None, lease_until=None)
 
