@@ -18,7 +18,7 @@ from playwright.sync_api import expect
 from pytest_django import Settings
 
 from calendars.models import Meeting
-from integrations.models import CalendarConnection
+from integrations.models import AccessRecord, CalendarConnection
 from sally import invitations
 from sally.models import Organization, User
 from tests.browser.conftest import Door, Person, work_off_the_queue
@@ -98,6 +98,8 @@ def test_pages_of_the_signed_in(person: Person, anybody: User, microsoft: Sandbo
     person.check("meetings, empty")
     person.open("/settings/integrations/")
     person.check("integrations, empty")
+    person.open("/settings/privacy/log/")
+    person.check("access log, empty")
     person.open("/settings/integrations/add/")
     person.check("add calendar")
     picture(person, "add-calendar")
@@ -140,6 +142,9 @@ def test_pages_of_the_signed_in(person: Person, anybody: User, microsoft: Sandbo
     person.check("integrations, a switch on")
     person.page.locator("a.button-danger").click()
     person.check("disconnect")
+    person.open("/settings/privacy/log/")
+    person.check("access log")
+    picture(person, "access-log")
     person.open("/settings/profile/")
     person.check("profile")
     person.open("/settings/profile/password/")
@@ -202,6 +207,16 @@ def test_pages_in_trouble(person: Person, anybody: User) -> None:
         status="connected", last_synced_at=now,
     )  # fmt: skip
     Meeting.objects.create(connection=second, external_id="x", start=now, end=now, kind="single", response="none")
+    AccessRecord.objects.bulk_create(
+        AccessRecord(owner=anybody, account="somebody-with-a-long-name@a-long-domain-of-a-company.example",
+                     at=now - timedelta(minutes=n), last_at=now + timedelta(minutes=50), method="POST",
+                     endpoint="EWS SyncFolderItems", why="confirm", status=n % 3 * 200, items=n * 100_000, times=n)
+        for n in range(120)
+    )  # fmt: skip
+    person.open("/settings/privacy/log/")
+    person.check("access log, many and odd")
+    person.page.locator("a[rel=next]").click()
+    person.check("access log, earlier")
     person.open("/meetings/")
     person.check("meetings, many and odd, of two calendars")
     person.page.locator("a[rel=next]").click()

@@ -15,7 +15,7 @@ from pytest_django import Settings
 
 from calendars import retention, sync
 from calendars.models import Change, Meeting
-from integrations.models import ApprovalRequest, CalendarConnection, SignIn
+from integrations.models import AccessRecord, ApprovalRequest, CalendarConnection, SignIn
 from sally.models import Condition, Heartbeat, Session, User
 from tests.calendars.rows import meeting
 
@@ -198,3 +198,12 @@ class TestTheRest:
             task(f"old {number}", False, NOW - 15 * DAY)
         assert retention.tidy(NOW)["failed tasks"] == 7
         assert not Task.objects.exists()
+
+
+def test_the_access_log_is_kept_for_thirty_days(alice: User) -> None:
+    for name, at in (("old", NOW - 30 * DAY - DAY / 24), ("recent", NOW - 30 * DAY + DAY / 24)):
+        AccessRecord.objects.create(
+            owner=alice, account=name, at=at, last_at=at, method="GET", endpoint="token", why="first", status=200
+        )
+    assert retention.tidy(NOW)["access log"] == 1
+    assert [one.account for one in AccessRecord.objects.all()] == ["recent"]
