@@ -161,8 +161,8 @@ class TestWhoMayNotWriteAnyMore:
         gone = CalendarConnection.objects.get(pk=connection.pk)
         run(connection, Calendar(event("a", NOW + MINUTE), meanwhile=gone.disconnect))
         assert not CalendarConnection.objects.exists()
-        rows = AccessRecord.objects.values_list("connection", "account", "owner")
-        assert list(rows) == [(None, "ines@quay.example", connection.owner_id)] * 2
+        rows: list[tuple[object, ...]] = list(AccessRecord.objects.values_list("connection", "account", "owner"))
+        assert rows == [(None, "ines@quay.example", connection.owner_id)] * 2
 
     def test_nothing_where_its_owner_was_deleted(self, connection: CalendarConnection) -> None:
         run(connection, Calendar(event("a", NOW + MINUTE), meanwhile=lambda: User.objects.all().delete()))
