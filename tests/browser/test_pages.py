@@ -18,7 +18,7 @@ from playwright.sync_api import expect
 from pytest_django import Settings
 
 from calendars.models import Meeting
-from integrations.models import AccessRecord, CalendarConnection
+from integrations.models import AccessRecord, ApprovalRequest, CalendarConnection, SignIn
 from sally import invitations
 from sally.models import Organization, User
 from tests.browser.conftest import Door, Person, work_off_the_queue
@@ -176,6 +176,56 @@ def test_pages_of_privacy(person: Person, anybody: User) -> None:
     assert not User.objects.filter(pk=anybody.pk).exists()
     person.page.go_back()
     person.page.wait_for_url(re.compile("/sign-in/"))
+
+
+def test_pages_of_an_approval(person: Person, anybody: User) -> None:
+    """As it goes: stopped, asked, answered; and what IT sees, for which nobody has to be signed in."""
+    person.sign_in(anybody.email)
+    now = timezone.now()
+    stopped = SignIn.objects.create(
+        user=anybody, provider="microsoft-work", flow={}, state_digest="x", expires_at=now + timedelta(minutes=15)
+    )
+    person.open("/settings/integrations/")
+    person.check("a sign-in that has not come back")
+    picture(person, "stopped")
+    for kind, code in (
+        ("ApprovalNeeded", "AADSTS90094"),
+        ("SignInCancelled", "AADSTS65004"),
+        ("PermissionMissing", ""),
+    ):
+        SignIn.objects.filter(pk=stopped.pk).update(used_at=now, outcome=code, outcome_kind=kind)
+        person.open("/settings/integrations/")
+        person.check(f"stopped by {kind}")
+    person.open("/settings/integrations/approval/")
+    person.check("asking an admin")
+    person.page.locator("input[name=address]").fill("anybody@outlook.com")
+    person.page.locator("main form button.button-main").click()
+    person.check("asking an admin, refused")
+    person.page.locator("input[name=address]").fill("a-quite-long-name@a-long-domain-of-a-company.example")
+    person.page.locator("main form button.button-main").click()
+    person.check("mail and link for IT")
+    person.open("/settings/integrations/")
+    person.check("waiting for an admin")
+    asked = ApprovalRequest.objects.get()
+    link = f"/approve/{asked.token}/"
+    for state, reason in (
+        ("waiting", ""),
+        ("declined", ""),
+        ("declined", "x" * 500),
+        ("reported", ""),
+        ("connected", ""),
+    ):
+        ApprovalRequest.objects.update(state=state, answered_at=now, reason=reason, reported_scopes=["User.Read"])
+        person.open(link)
+        person.check(f"the page for IT, {state}")
+        if state == "waiting":
+            picture(person, "approve")
+        person.open("/settings/integrations/")
+        person.check(f"Integrations, {state}")
+    response = person.page.goto(person.url + link[:-2] + "/")
+    assert response is not None
+    assert response.status == 404
+    person.check("a link that is not good", status=404)
 
 
 def test_pages_in_trouble(person: Person, anybody: User) -> None:
