@@ -157,11 +157,13 @@ FAULTS: list[tuple[str, dict[str, Any], type[ProviderError], str]] = [
     ("a list", {"status": 200, "body": "[]"}, UnexpectedAnswer, "ANSWER"),
     ("no value", {"status": 200, "body": "{}"}, UnexpectedAnswer, "ANSWER"),
     ("401 of a proxy", {"status": 401, "body": "<html>", "times": None}, ReconnectNeeded, "GRAPH-401"),
-    ("403", {"status": 403, "body": '{"error": {"code": "ErrorAccessDenied"}}'}, PermissionMissing, "GRAPH-403"),
+    ("403", {"status": 403, "body": '{"error": {"code": "accessDenied"}}'}, PermissionMissing, "GRAPH-403"),
+    ("403, with .Shared permissions alone", {"status": 403, "body": '{"error": {"code": "ErrorAccessDenied"}}'},
+     PermissionMissing, "SHARED-ONLY"),
     ("no mailbox", {"status": 404, "body": '{"error": {"code": "MailboxNotEnabledForRESTAPI"}}'}, WrongDoor, "DOOR-1"),
     ("410", {"status": 410, "body": '{"error": {"code": "SyncStateNotFound"}}'}, CursorExpired, "CURSOR"),
     ("400", {"status": 400, "body": '{"error": {"code": "BadRequest"}}'}, UnexpectedAnswer, "GRAPH-400"),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("fault", "error", "code"), [row[1:] for row in FAULTS], ids=[row[0] for row in FAULTS])
