@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,7 @@ _CALENDARS = "Calendars"
 _READ = f"{_CALENDARS}.Read"
 # Each covers those before it.
 _LEVELS = ("ReadBasic", "Read", "ReadWrite")
+_LEVELLED = re.compile(rf"(?P<of>\w+)\.(?P<level>{'|'.join(_LEVELS)})(?P<shared>\.Shared)?")
 _ALWAYS_NEEDED = ("offline_access", "openid")
 
 _PERMISSIONS = (
@@ -153,8 +155,8 @@ def _covers(granted: str, wanted: str) -> bool:
     """Whether one permission includes another: writing reading, and shared things one's own."""
     if granted == wanted:
         return True
-    has, wants = granted.split("."), wanted.split(".")
-    if has[0] != wants[0] or not {has[1], wants[1]} <= set(_LEVELS):
+    has, wants = _LEVELLED.fullmatch(granted), _LEVELLED.fullmatch(wanted)
+    if not (has and wants and has["of"] == wants["of"]):
         return False
-    enough = _LEVELS.index(has[1]) >= _LEVELS.index(wants[1])
-    return enough and has[2:] in ([], ["Shared"]) and wants[2:] in ([], has[2:])
+    enough = _LEVELS.index(has["level"]) >= _LEVELS.index(wants["level"])
+    return enough and wants["shared"] in (None, has["shared"])

@@ -447,6 +447,11 @@ class TestTheAnswer:
         approve(asked.token, " ".join(GUIDE))
         assert kind_of(alice) is Kind.REPORTED
 
+    @pytest.mark.parametrize("scope", ["Calendars", "User", "Calendars.", "Contacts OnlineMeetings"])
+    def test_half_a_name_grants_nothing_and_breaks_no_page(self, as_alice: Client, alice: User, scope: str) -> None:
+        approve(ask(alice).token, scope)
+        assert "Approved in part" in text_of(as_alice.get(BASE))
+
     @pytest.mark.parametrize(
         "parameters",
         [
