@@ -11,6 +11,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import idna
 from django.core import signing
 from django.db import models, transaction
 from django.db.models import Q
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 LINK_LASTS = timedelta(days=14)
 LONGEST_REASON = 500
+LONGEST_DOMAIN = 253  # the most that the DNS takes
 _signer = signing.Signer(salt="integrations.approvals")
 
 
@@ -172,9 +174,12 @@ class ApprovalRequest(models.Model):
 
 
 def domain_of(address: str) -> str:
-    """The domain of an e-mail address as the DNS, and Entra, spell it; "" where there is none."""
-    domain = address.rpartition("@")[2].strip().strip(".").lower()
+    """The domain of an e-mail address as the DNS, and Entra, spell it; "" where there is none that they could know."""
+    _name, at, domain = address.rpartition("@")
+    domain = domain.strip().strip(".").lower() if at else ""
     try:
-        return domain.encode("idna").decode("ascii")
-    except UnicodeError:
+        # Not Python's own codec, whose older rules make strasse.de of straße.de.
+        domain = domain if domain.isascii() else idna.encode(domain, uts46=True).decode("ascii")
+    except (idna.IDNAError, UnicodeError):
         return ""
+    return domain if len(domain) <= LONGEST_DOMAIN else ""

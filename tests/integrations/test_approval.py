@@ -17,6 +17,7 @@ from pytest_django import Settings
 from integrations import notices, waiting
 from integrations.accounts import SignedIn
 from integrations.models import ApprovalRequest, CalendarConnection, SignIn
+from integrations.models.approvals import domain_of
 from integrations.waiting import Kind
 from sally.models import Organization, User
 from tests.conftest import INES, TOMAS, make_user, sign_in_at_microsoft
@@ -220,6 +221,20 @@ class TestAsking:
         assert (asked.address, asked.domain) == ("Alice@Käse.Example", "xn--kse-qla.example")
 
     @pytest.mark.parametrize(
+        ("address", "domain"),
+        [
+            ("ina@Straße.example", "xn--strae-oqa.example"),
+            ('"a@b"@quay.example', "quay.example"),
+            ("ina@quay_north.example.", "quay_north.example"),
+            ("Microsoft account", ""),
+            ("", ""),
+            ("ina@ü..example", ""),
+        ],
+    )
+    def test_the_domain_of_an_address(self, address: str, domain: str) -> None:
+        assert domain_of(address) == domain
+
+    @pytest.mark.parametrize(
         ("address", "words"),
         [
             ("", "This field is required."),
@@ -228,6 +243,7 @@ class TestAsking:
             ("alice@outlook.com", "This is a personal account: nobody has to approve it."),
             ("alice@hotmail.co.uk", "This is a personal account: nobody has to approve it."),
             ("a" * 320 + "@quay.example", "Ensure this value has at most 320 characters"),
+            (f"a@{'ab.' * 90}example", "This is no e-mail address that an organization could have."),
         ],
     )
     def test_what_is_no_work_address_is_said(self, as_alice: Client, address: str, words: str) -> None:
