@@ -129,10 +129,14 @@ class AccessQuerySet(models.QuerySet["AccessRecord"]):
     def _sum(self, waiting: AccessQuerySet) -> None:
         with transaction.atomic():
             # Another worker that is at it waits here, and then finds none of these rows.
-            rows = sorted(waiting.select_for_update(), key=_alike)
-            for pks in _chunks([one.pk for one in rows]):
+            rows = sorted(waiting.order_by("pk").select_for_update(), key=_alike)
+            sums = [_summed(list(group)) for _key, group in groupby(rows, key=_alike)]
+            kept = {one.pk for one in sums}
+            for pks in _chunks([one.pk for one in rows if one.pk not in kept]):
                 self.filter(pk__in=pks).delete()
-            self.bulk_create(_summed(list(group)) for _key, group in groupby(rows, key=_alike))
+            # Written over and not created: with its keys as they are, PostgreSQL looks for neither owner nor
+            # connection, whose deletion may be waiting for these rows.
+            self.bulk_update(sums, ["at", "last_at", "items", "times", "idle"], batch_size=ROWS_AT_ONCE)
 
 
 class AccessRecord(models.Model):
@@ -216,21 +220,13 @@ def _alike(row: AccessRecord) -> _Alike:
 
 
 def _summed(rows: Sequence[AccessRecord]) -> AccessRecord:
+    """The first of them, standing for all."""
     counted = [one.items for one in rows if one.items is not None]
     first = rows[0]
-    return AccessRecord(
-        owner_id=first.owner_id,
-        connection_id=first.connection_id,
-        account=first.account,
-        at=min(one.at for one in rows),
-        last_at=max(one.last_at for one in rows),
-        method=first.method,
-        endpoint=first.endpoint,
-        why=first.why,
-        status=first.status,
-        items=sum(counted) if counted else None,
-        times=sum(one.times for one in rows),
-    )
+    first.at, first.last_at = min(one.at for one in rows), max(one.last_at for one in rows)
+    first.items, first.times = sum(counted) if counted else None, sum(one.times for one in rows)
+    first.idle = False
+    return first
 
 
 def _owners(waiting: AccessQuerySet) -> Iterable[int]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 import uuid
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,8 +15,9 @@ from django.test.utils import CaptureQueriesContext
 
 from integrations import upkeep
 from integrations.endpoints import Endpoint
-from integrations.models import AccessRecord, CalendarConnection, Why
+from integrations.models import AccessRecord, CalendarConnection, Why, access
 from integrations.trail import Trail
+from sally.deletion import delete_everything
 from sally.models import User
 
 TEN = datetime(2026, 11, 24, 10, tzinfo=UTC)
@@ -212,6 +215,39 @@ class TestSumming:
         assert failures == []
         assert sums() == [(TEN, TEN + 59 * MINUTE, "calendarView", 60, 2400)]
         assert AccessRecord.objects.count() == 1
+
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.parametrize("end", [lambda one: one.disconnect(), lambda one: delete_everything(one.owner)])
+    def test_what_ends_while_its_checks_are_summed_ends(
+        self, connection: CalendarConnection, monkeypatch: pytest.MonkeyPatch, end: Callable[[CalendarConnection], Any]
+    ) -> None:
+        """Whoever ends it waits for the rows; and neither of the two may then wait for the other, or be refused."""
+        for minute in range(2):
+            check(connection, TEN + minute * MINUTE)
+        under_way, failures = threading.Event(), list[Exception]()
+
+        def slowly(rows: Sequence[AccessRecord]) -> AccessRecord:
+            under_way.set()
+            time.sleep(0.5)
+            return summed(rows)
+
+        def work() -> None:
+            try:
+                AccessRecord.objects.sum_idle(TEN + 5 * HOUR)
+            except Exception as exc:  # noqa: BLE001 - whatever it is, it fails the test
+                failures.append(exc)
+            database.close()
+
+        summed = access._summed
+        monkeypatch.setattr(access, "_summed", slowly)
+        thread = threading.Thread(target=work)
+        thread.start()
+        assert under_way.wait(10)
+        end(connection)
+        thread.join()
+        assert failures == []
+        assert not CalendarConnection.objects.exists()
+        assert not AccessRecord.objects.exclude(connection=None).exists()
 
     def test_it_is_looked_after_every_minute(self, connection: CalendarConnection) -> None:
         for minute in range(2):
