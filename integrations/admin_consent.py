@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 from django.conf import settings
 from django.urls import reverse
 
-from integrations import permissions
+from integrations import clouds
 
 # Which any admin can use whose mail domain is not one that Entra knows.
 ANY_TENANT = "organizations"
@@ -42,7 +42,7 @@ def address(tenant: str, scopes: Sequence[str], state: str) -> str:
     """The page itself. The names of Graph's permissions are spelt out for the cloud in use."""
     asked = {
         "client_id": settings.MICROSOFT_CLIENT_ID,
-        "scope": " ".join(permissions.full_names(scopes)),
+        "scope": " ".join(clouds.full_names(scopes)),
         "redirect_uri": callback(),
         "state": state,
     }

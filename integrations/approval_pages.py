@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -83,18 +82,17 @@ def _link(asked: ApprovalRequest) -> str:
 
 def _mail(asked: ApprovalRequest, link: str, code: str) -> Mail:
     with translation.override(code):
-        values = {"asked": asked, "link": link, "permissions": _asked_for(asked), "never": permissions.NEVER}
+        values = {
+            "asked": asked,
+            "link": link,
+            "permissions": permissions.named(asked.scopes),
+            "never": permissions.NEVER,
+        }
         subject = " ".join(render_to_string("integrations/approval_subject.txt", values).split())
         text = render_to_string("integrations/approval_mail.txt", values).strip()
         short = render_to_string("integrations/approval_short.txt", values).strip()
         name = translation.get_language_info(code)["name_local"]
     return Mail(code, name, subject, text, f"mailto:?subject={quote(subject)}&body={quote(short)}")
-
-
-def _asked_for(asked: ApprovalRequest) -> Sequence[permissions.Permission]:
-    """What the request was made with, which need not be what would be asked for today."""
-    known = {one.name: one for one in permissions.requested(asked.provider)}
-    return [known.get(name) or permissions.Permission(name, "", "") for name in asked.scopes]
 
 
 @require_safe
@@ -124,8 +122,8 @@ def dismiss(request: HttpRequest, user: User) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def approve(request: HttpRequest, token: str) -> HttpResponse:
     """Who asks, for what and why; then to Microsoft, or a word why not. Opening it uses nothing up."""
-    asked = _of_token(token)
-    if asked is None or not asked.is_good(timezone.now()):
+    asked = _good(token)
+    if asked is None:
         return render(request, "integrations/approve_gone.html", status=404)
     form = DeclineForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
@@ -134,7 +132,7 @@ def approve(request: HttpRequest, token: str) -> HttpResponse:
         return redirect("approve", token=token)
     context = {
         "asked": asked,
-        "permissions": _asked_for(asked),
+        "permissions": permissions.named(asked.scopes),
         "never": permissions.NEVER,
         "address": admin_consent.address(asked.domain, asked.scopes, token),
         "anywhere": admin_consent.address(admin_consent.ANY_TENANT, asked.scopes, token),
@@ -149,7 +147,7 @@ def answered(request: HttpRequest) -> HttpResponse:
     A forged or repeated one changes nothing.
     """
     token = request.GET.get("state", "")
-    asked = _of_token(token)
+    asked = _good(token)
     if asked is None:
         return render(request, "integrations/approve_gone.html", status=404)
     answer, now = admin_consent.read(request.GET.dict()), timezone.now()
@@ -173,9 +171,10 @@ def is_answer(request: HttpRequest) -> bool:
     return True
 
 
-def _of_token(token: str) -> ApprovalRequest | None:
+def _good(token: str) -> ApprovalRequest | None:
+    """The request of this link or state, as long as it is good."""
     try:
         asked = ApprovalRequest.objects.of_token(token)
     except BadSignature:
         return None
-    return asked
+    return asked if asked and asked.is_good(timezone.now()) else None

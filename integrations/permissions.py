@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from django.utils.translation import gettext_lazy as _
 
 from integrations.clouds import OF_NO_RESOURCE
-from integrations.clouds import full_names as full_names
 from integrations.providers import BY_SIGN_IN
 from integrations.rows import Words
 
@@ -126,7 +125,12 @@ WHOLE_MAILBOX: Sequence[Words] = (
 
 def requested(key: str) -> list[Permission]:
     """What the door with this key asks for, in that order, by the settings in force; nothing where it has a form."""
-    return [_BY_NAME[name] for name in BY_SIGN_IN[key].scopes] if key in BY_SIGN_IN else []
+    return named(BY_SIGN_IN[key].scopes) if key in BY_SIGN_IN else []
+
+
+def named(names: Iterable[str]) -> list[Permission]:
+    """These, in that order; without words where Sally asked for them once and knows them no more."""
+    return [_BY_NAME.get(name) or Permission(name, "", "") for name in names]
 
 
 def missing(requested: Iterable[str], granted: Iterable[str]) -> list[str]:

@@ -353,6 +353,14 @@ class TestThePageForIT:
             "https://graph.microsoft.us/Contacts.ReadWrite.Shared https://graph.microsoft.us/OnlineMeetings.ReadWrite",
         }
 
+    def test_what_was_asked_for_keeps_its_words_where_sally_asks_for_less_since(
+        self, alice: User, settings: Settings
+    ) -> None:
+        token = ask(alice).token
+        settings.MICROSOFT_SCOPES = "minimal"
+        page = text_of(Client().get(f"/approve/{token}/"))
+        assert "OnlineMeetings.ReadWrite Microsoft allows with it: Reading, creating and changing online" in page
+
     def test_where_the_domain_is_unknown_there_it_leads_to_any_organization(self, alice: User) -> None:
         page = Client().get(f"/approve/{ask(alice).token}/").content.decode()
         assert "/organizations/v2.0/adminconsent?" in page
@@ -498,6 +506,13 @@ class TestForgedAndReplayed:
         ask(alice, "alice@tide.example")
         before = digest()
         for response in (approve(old), decline(old)):
+            assert response.status_code == 404
+        assert digest() == before
+
+    def test_an_answer_after_two_weeks_changes_nothing(self, alice: User) -> None:
+        token = ask(alice, now=timezone.now() - timedelta(days=14, seconds=1)).token
+        before = digest()
+        for response in (approve(token), decline(token)):
             assert response.status_code == 404
         assert digest() == before
 
