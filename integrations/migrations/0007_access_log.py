@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='calendarconnection',
             name='next_sync_why',
-            field=models.CharField(choices=[('connecting', 'you connected the calendar'), ('first', 'first sync'), ('reconnected', 'you reconnected the calendar'), ('schedule', 'schedule'), ('sync-now', '“Sync now”'), ('options', 'you changed the options'), ('resumed', 'end of a pause'), ('retry', 'another try after a failure'), ('continued', 'the rest of a long sync'), ('confirm', 'second look at a suddenly empty calendar'), ('command', 'command of the operator'), ('script', 'script of the operator')], default='schedule', editable=False, max_length=20, verbose_name='why the next sync comes'),
+            field=models.CharField(choices=[('connecting', 'connecting the calendar'), ('first', 'first sync'), ('reconnected', 'you reconnected the calendar'), ('schedule', 'schedule'), ('sync-now', '“Sync now”'), ('options', 'you changed the options'), ('resumed', 'end of a pause'), ('retry', 'another try after a failure'), ('continued', 'the rest of a long sync'), ('confirm', 'second look at a suddenly empty calendar'), ('command', 'command of the operator'), ('script', 'script of the operator')], default='schedule', editable=False, max_length=20, verbose_name='why the next sync comes'),
         ),
         migrations.CreateModel(
             name='AccessRecord',
@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
                 ('last_at', models.DateTimeField(verbose_name='last time')),
                 ('method', models.CharField(max_length=10, verbose_name='method')),
                 ('endpoint', models.CharField(max_length=40, verbose_name='what was asked for')),
-                ('why', models.CharField(choices=[('connecting', 'you connected the calendar'), ('first', 'first sync'), ('reconnected', 'you reconnected the calendar'), ('schedule', 'schedule'), ('sync-now', '“Sync now”'), ('options', 'you changed the options'), ('resumed', 'end of a pause'), ('retry', 'another try after a failure'), ('continued', 'the rest of a long sync'), ('confirm', 'second look at a suddenly empty calendar'), ('command', 'command of the operator'), ('script', 'script of the operator')], max_length=20, verbose_name='why')),
+                ('why', models.CharField(choices=[('connecting', 'connecting the calendar'), ('first', 'first sync'), ('reconnected', 'you reconnected the calendar'), ('schedule', 'schedule'), ('sync-now', '“Sync now”'), ('options', 'you changed the options'), ('resumed', 'end of a pause'), ('retry', 'another try after a failure'), ('continued', 'the rest of a long sync'), ('confirm', 'second look at a suddenly empty calendar'), ('command', 'command of the operator'), ('script', 'script of the operator')], max_length=20, verbose_name='why')),
                 ('status', models.PositiveSmallIntegerField(verbose_name='result')),
                 ('items', models.PositiveIntegerField(blank=True, null=True, verbose_name='items')),
                 ('times', models.PositiveIntegerField(default=1, verbose_name='times')),

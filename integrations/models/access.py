@@ -29,7 +29,7 @@ PEOPLE_AT_ONCE, ROWS_AT_ONCE = 50, 500
 class Why(models.TextChoices):
     """What made Sally ask."""
 
-    CONNECTING = "connecting", _("you connected the calendar")
+    CONNECTING = "connecting", _("connecting the calendar")
     FIRST = "first", _("first sync")
     RECONNECTED = "reconnected", _("you reconnected the calendar")
     SCHEDULE = "schedule", _("schedule")
