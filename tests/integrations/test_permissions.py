@@ -57,7 +57,7 @@ def part(page: str, id: str) -> str:
 
 def rows(page: str, tile: str) -> list[list[str]]:
     """The table's cells, as a person reads them."""
-    table = re.findall(r"<tr>(.*?)</tr>", part(page, f"asked-{tile}"), re.DOTALL)[1:]
+    table = re.findall(r"<tr[^>]*>(.*?)</tr>", part(page, f"asked-{tile}"), re.DOTALL)[1:]
     cells = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL) for row in table]
     return [[re.sub(r"<[^>]+>", "", cell) for cell in row] for row in cells]
 
