@@ -69,7 +69,7 @@ def granted(page: str) -> dict[str, list[str]]:
 
 
 GRANTED, LACKING, EXTRA = (
-    "Granted",
+    "Granted when you last signed in",
     "Asked for, but not granted",
     "Granted, though Sally does not ask for it (any more)",
 )
