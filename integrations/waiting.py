@@ -38,7 +38,7 @@ class Kind(enum.StrEnum):
 
 
 TITLES: Mapping[Kind, Words] = {
-    Kind.SILENT: _("Your sign-in at Microsoft has not come back"),
+    Kind.SILENT: _("Your calendar is not connected yet"),
     Kind.REFUSED: _("An admin has to approve Sally first"),
     Kind.REQUESTED: _("Your request is with your organization's admin"),
     Kind.CANCELLED: _("You came back from Microsoft without connecting"),
