@@ -38,7 +38,7 @@ class Kind(enum.StrEnum):
 
 
 TITLES: Mapping[Kind, Words] = {
-    Kind.SILENT: _("Your calendar is not connected yet"),
+    Kind.SILENT: _("This calendar is not connected yet"),
     Kind.REFUSED: _("An admin has to approve Sally first"),
     Kind.REQUESTED: _("Your request is with your organization's admin"),
     Kind.CANCELLED: _("You came back from Microsoft without connecting"),
@@ -62,8 +62,8 @@ TEXTS: Mapping[Kind, Words] = {
         "approves Sally once, then everybody connects normally. Nothing was connected yet."
     ),
     Kind.REQUESTED: _(
-        "Microsoft has sent it to the admins of your organization. Try again once it is approved; until then, the mail "
-        "below tells them what Sally reads and why. Nothing was connected yet."
+        "Microsoft has sent it to the admins of your organization. Try again once it is approved. “My admin has to "
+        "approve” makes a mail that tells them what Sally reads and why. Nothing was connected yet."
     ),
     Kind.CANCELLED: _(
         "You declined at Microsoft, or went back from its page. Nothing was connected. If Microsoft asked for an "

@@ -74,7 +74,7 @@ def test_stopped_then_approved_by_an_admin_without_an_account_then_connected(
     alice_waits: Person, door: Door, alice: User
 ) -> None:
     page = alice_waits.page
-    expect(page.get_by_role("heading", name="Your calendar is not connected yet")).to_be_visible()
+    expect(page.get_by_role("heading", name="This calendar is not connected yet")).to_be_visible()
     alice_waits.check("stopped")
     link = link_for_it(alice_waits)
     alice_waits.check("mail and link for IT")
@@ -234,7 +234,7 @@ def test_where_the_workflow_is_on_the_request_may_be_pending_there(door: Door, a
     person.page.get_by_role("button", name="Request approval").click()
     expect(person.page.get_by_role("heading", name="Request sent")).to_be_visible()
     person.open("/settings/integrations/")
-    expect(person.page.get_by_role("heading", name="Your calendar is not connected yet")).to_be_visible()
+    expect(person.page.get_by_role("heading", name="This calendar is not connected yet")).to_be_visible()
     microsoft.control("POST", "settings", json={"approval_returns": "redirect"})
     person.page.get_by_role("button", name="Try again").click()
     person.page.get_by_role("button", name=re.compile("Ines Falk")).click()
