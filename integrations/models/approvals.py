@@ -167,9 +167,12 @@ class ApprovalRequest(models.Model):
         return self.state == self.State.WAITING or (self.state == self.State.DECLINED and not self.reason)
 
     def takes(self, scopes: Collection[str]) -> bool:
-        """Whether such an approval would be news."""
+        """Whether such an approval would be news: the first, or one that leaves less open of what is asked for.
+
+        Names that nobody asked for are none: whoever has the link could make up ever new ones, and a mail with each.
+        """
         if self.state == self.State.REPORTED:
-            return bool(set(scopes) - set(self.reported_scopes)) and bool(self.missing)
+            return set(permissions.unapproved(self.scopes, scopes)) < set(self.missing)
         return self.state in self.UNANSWERED
 
 

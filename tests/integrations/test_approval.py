@@ -471,10 +471,18 @@ class TestTheAnswer:
         approve(asked.token, " ".join(GUIDE))
         assert kind_of(alice) is Kind.REPORTED
 
-    @pytest.mark.parametrize("scope", ["Calendars", "User", "Calendars.", "Contacts OnlineMeetings"])
-    def test_half_a_name_grants_nothing_and_breaks_no_page(self, as_alice: Client, alice: User, scope: str) -> None:
-        approve(ask(alice).token, scope)
-        assert "Approved in part" in text_of(as_alice.get(BASE))
+    @pytest.mark.parametrize("scopes", ["Calendars", "User", "openid.x", "profile.", "Calendars.ReadWrite."])
+    def test_a_scope_that_is_none_breaks_no_page_and_no_mail(
+        self, as_alice: Client, alice: User, bob: User, scopes: str
+    ) -> None:
+        """Whoever has a link can put anything in there, and colleagues are told of it too."""
+        ask(bob)
+        asked = ask(alice)
+        assert approve(asked.token, scopes).status_code == 302
+        assert Client().get(f"/approve/{asked.token}/").status_code == 200
+        assert as_alice.get(BASE).status_code == 200
+        assert kind_of(alice) is Kind.IN_PART
+        assert notices.send_due(timezone.now()) == 2
 
     @pytest.mark.parametrize(
         "parameters",
@@ -525,6 +533,25 @@ class TestForgedAndReplayed:
         approve(token)
         assert digest() == before
         assert notices.send_due(timezone.now()) == 0
+
+    def test_a_yes_that_grants_no_more_of_what_is_asked_for_changes_nothing(self, alice: User) -> None:
+        """Else whoever has a link makes Sally mail for ever, with a name that she has not heard yet."""
+        asked = ask(alice)
+        approve(asked.token, "User.Read")
+        notices.send_due(timezone.now())
+        before = digest()
+        for scopes in ("Mail.Read", "Mail.Read User.Read", "Mail.Send profile", "openid", "Calendars.Read"):
+            approve(asked.token, scopes)
+        assert digest() == before
+        assert notices.send_due(timezone.now()) == 0
+
+    def test_yes_in_turns_is_news_as_often_as_something_is_added(self, alice: User) -> None:
+        asked = ask(alice)
+        sent = 0
+        for scopes in ("User.Read", "Contacts.ReadWrite.Shared", "User.Read", "Contacts.ReadWrite.Shared") * 3:
+            approve(asked.token, scopes)
+            sent += notices.send_due(timezone.now())
+        assert sent == 1
 
     def test_a_no_after_a_yes_changes_nothing(self, alice: User) -> None:
         token = ask(alice).token
