@@ -21,6 +21,8 @@ ANY_TENANT = "organizations"
 _TENANT = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _SCOPE = re.compile(r"[A-Za-z][A-Za-z._]{0,60}")
 _MOST_SCOPES = 50
+# "denied the request": how Microsoft's documentation has an admin's no, under error=consent_required.
+_DENIED = re.compile(r"AADSTS65004\b")
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,11 @@ def read(answer: Mapping[str, str]) -> Answer:
     short = (one.rpartition("/")[2] for one in answer.get("scope", "").split()[:_MOST_SCOPES])
     return Answer(
         approved="error" not in answer and answer.get("admin_consent", "").lower() == "true",
-        declined=answer.get("error") == "access_denied",
+        declined=answer.get("error") == "access_denied" or _denied(answer),
         tenant=tenant.lower() if _TENANT.fullmatch(tenant) else "",
         scopes=tuple(one for one in short if _SCOPE.fullmatch(one)),
     )
+
+
+def _denied(answer: Mapping[str, str]) -> bool:
+    return "error" in answer and bool(_DENIED.match(answer.get("error_description", "")))

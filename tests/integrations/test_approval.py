@@ -484,6 +484,13 @@ class TestTheAnswer:
         assert kind_of(alice) is Kind.IN_PART
         assert notices.send_due(timezone.now()) == 2
 
+    def test_a_no_as_microsoft_documents_it_is_one(self, alice: User) -> None:
+        """https://learn.microsoft.com/entra/identity-platform/v2-admin-consent#error-response"""
+        asked = ask(alice)
+        description = "AADSTS65004: The resource owner or authorization server denied the request.\r\nTrace ID: 0"
+        answer(asked.token, None, admin_consent="True", error="consent_required", error_description=description)
+        assert state_of(asked) == State.DECLINED
+
     @pytest.mark.parametrize(
         "parameters",
         [
@@ -491,6 +498,7 @@ class TestTheAnswer:
             {"admin_consent": "False"},
             {"admin_consent": "True", "error": "server_error"},
             {"error": "consent_required", "admin_consent": "True"},
+            {"error": "consent_required", "error_description": "AADSTS650041: another"},
             {"code": "a code"},
         ],
     )
