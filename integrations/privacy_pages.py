@@ -85,7 +85,7 @@ def _at_stake(user: User) -> Mapping[str, object]:
     superusers = User.objects.filter(is_superuser=True, is_active=True)
     return {
         "lines": [Line(one.kind.title, one.count) for one in _counted(user) if one.count],
-        "permission_pages": sorted({BY_SIGN_IN[key].permissions_page for key in own & BY_SIGN_IN.keys()}),
+        "permission_pages": sorted({BY_SIGN_IN[key].permissions_page for key in own & BY_SIGN_IN.keys()} - {""}),
         "is_last_superuser": user.is_superuser and not superusers.exclude(pk=user.pk).exists(),
     }
 

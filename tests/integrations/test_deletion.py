@@ -22,6 +22,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django_q.models import OrmQ, Task
+from pytest_django import Settings
 
 from calendars import sync, tasks
 from calendars.models import Change, LookedAt, Meeting, MeetingQuerySet
@@ -400,6 +401,13 @@ def test_the_page_says_what_will_go(theirs: World) -> None:
     assert lines_on(page) == EVERYTHING
     assert 'href="https://myapps.microsoft.com"' in page
     assert "createsuperuser" not in page
+
+
+def test_where_microsoft_has_no_page_for_it_there_is_no_link(theirs: World, settings: Settings) -> None:
+    settings.MICROSOFT_CLOUD = "us-gov"
+    page = signed_in(theirs.owner).get(PAGE).content.decode()
+    assert "To take back the permission at Microsoft" not in page
+    assert 'href="https://"' not in page
 
 
 def test_the_receipt_says_what_was_deleted_and_when(theirs: World) -> None:
