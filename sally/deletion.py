@@ -31,10 +31,11 @@ deleting = Signal()
 def delete_everything(user: User) -> dict[str, int] | None:
     """Delete the rows of every kind, the account at last; how many of each. None if it was done already."""
     with transaction.atomic():
+        # Before the person is locked: whoever has a connection locked may be about to look for its owner.
+        deleting.send(User, user=user)
         # no_key: a sync that is just writing, and has its connection locked, looks for the owner once more.
         if User.objects.select_for_update(no_key=True).filter(pk=user.pk).first() is None:
             return None
-        deleting.send(User, user=user)
         counts = {kind.label: kind.delete(kind.of(user)) for kind in reversed(stored.kinds())}
     logger.info("everything about user %s was deleted: %s", user.pk, counts)
     return counts

@@ -64,13 +64,16 @@ class ApprovalQuerySet(models.QuerySet["ApprovalRequest"]):
         """
         answer = {"state": ApprovalRequest.State.REPORTED, "answered_at": now, "told_at": None, "reason": ""}
         answer |= {"reported_scopes": sorted(scopes), "tenant": tenant}
+        organization = own.user.organization_id
+        alike = Q(domain=own.domain, user__organization=organization) if organization else Q()
         with transaction.atomic():
-            locked = self.select_for_update().filter(pk=own.pk).first()
+            self.filter(Q(pk=own.pk) | alike)._hold()
+            locked = self.filter(pk=own.pk).first()
             if locked is None or not locked.takes(scopes):
                 return False
             self.filter(pk=own.pk).update(**answer)
-            if organization := own.user.organization_id:
-                others = self.filter(domain=own.domain, user__organization=organization).exclude(pk=own.pk)
+            if organization:
+                others = self.filter(alike).exclude(pk=own.pk)
                 others.filter(state__in=ApprovalRequest.UNANSWERED).update(**answer)
         return True
 
@@ -91,6 +94,7 @@ class ApprovalQuerySet(models.QuerySet["ApprovalRequest"]):
         """
         State, tenant = ApprovalRequest.State, account.account_id.rpartition(".")[2]
         here = self.filter(Q(domain=domain_of(account.email)) | Q(tenant=tenant), provider=provider)
+        here._hold()
         here.filter(user=user).update(state=State.CONNECTED, answered_at=now, told_at=now)
         asked = [one.name for one in permissions.requested(provider)]
         if permissions.unapproved(asked, account.scopes):
@@ -100,6 +104,10 @@ class ApprovalQuerySet(models.QuerySet["ApprovalRequest"]):
         others.filter(state__in=ApprovalRequest.UNANSWERED).update(
             state=State.APPROVED, answered_at=now, told_at=None, reason=""
         )
+
+    def _hold(self) -> None:
+        """Lock these in one order: of two answers at once one waits for the other, not each for the other's rows."""
+        list(self.order_by("pk").select_for_update(of=("self",), no_key=True).values_list("pk", flat=True))
 
     def outdated(self, now: datetime) -> ApprovalQuerySet:
         return self.filter(asked_at__lt=now - 2 * LINK_LASTS)
