@@ -9,7 +9,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.core.signing import BadSignature
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone, translation
@@ -64,8 +64,8 @@ def _address_of(request: HttpRequest, user: User) -> str:
 @for_person
 def approval_mail(request: HttpRequest, user: User) -> HttpResponse:
     """The link for IT, and a ready mail in each language: who reads it need not speak the person's."""
-    asked = get_object_or_404(ApprovalRequest.objects.select_related("user__organization"), user=user)
-    if not asked.is_good(timezone.now()):
+    asked = ApprovalRequest.objects.select_related("user__organization").filter(user=user).first()
+    if asked is None or not asked.is_good(timezone.now()):  # withdrawn meanwhile, or too old
         return redirect("approval")
     link = _link(asked)
     mails = sorted((_mail(asked, link, code) for code, _name in settings.LANGUAGES), key=_own_language_first)
@@ -136,6 +136,8 @@ def approve(request: HttpRequest, token: str) -> HttpResponse:
         "never": permissions.NEVER,
         "address": admin_consent.address(asked.domain, asked.scopes, token),
         "anywhere": admin_consent.address(admin_consent.ANY_TENANT, asked.scopes, token),
+        "home": settings.PUBLIC_URL,
+        "client_id": settings.MICROSOFT_CLIENT_ID,
         "form": form,
     }
     return render(request, "integrations/approve.html", context)

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from integrations import problems
+from integrations import clouds, problems
 from integrations.errors import WrongDoor
 from integrations.events import LONGEST_ADDRESS, clean
 from integrations.models import CalendarConnection
@@ -105,6 +105,11 @@ class ExchangeForm(forms.Form):
 
 # Mail domains of Microsoft's own, whose accounts belong to no organization.
 _PERSONAL = re.compile(r"(outlook|hotmail|live|msn|passport)\.[a-z.]{2,7}")
+# Others in which people have private addresses: the most usual ones, to spare them a detour.
+_PRIVATE = re.compile(
+    r"(gmail|googlemail|icloud|me|mac|aol|protonmail|yahoo|ymail)\.com|gmx\.(at|ch|com|de|net)|yahoo\.de|proton\.me"
+    r"|(freenet|t-online|web)\.de"
+)
 
 
 class ApprovalForm(forms.Form):
@@ -122,11 +127,16 @@ class ApprovalForm(forms.Form):
         domain = domain_of(address)
         if not domain:
             raise ValidationError(_("This is no e-mail address that an organization could have."))
-        if _PERSONAL.fullmatch(domain):
-            text = _(
-                "This is a personal account: nobody has to approve it. Connect it with the tile for personal accounts."
+        if _PERSONAL.fullmatch(domain) and clouds.has_personal_accounts():
+            raise ValidationError(
+                _(
+                    "This is a personal account: nobody has to approve it. Connect it with the tile for personal accounts."
+                )
             )
-            raise ValidationError(text)
+        if _PERSONAL.fullmatch(domain) or _PRIVATE.fullmatch(domain):
+            raise ValidationError(
+                _("This is a private mail address, with no admin behind it. Please enter your work address.")
+            )
         return address
 
 

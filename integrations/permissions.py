@@ -106,7 +106,7 @@ _BY_NAME: Mapping[str, Permission] = {one.name: one for one in _PERMISSIONS}
 NEVER: Sequence[Words] = (
     _("Sally never creates, changes, answers or deletes anything in a calendar: she has no code that writes."),
     _("Sally never opens calendars of other people, not even those that are shared with you."),
-    _("Sally never asks Microsoft for mail, files, contacts or online meetings."),
+    _("Sally never fetches mail, files, contacts or online meetings."),
     _("Sally never reads the calendar of anybody who has not connected it."),
 )
 # Of a server that knows no permissions. The names are those of exchange/library.py, one class for each.

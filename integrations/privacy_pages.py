@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -74,10 +74,15 @@ def delete_everything(request: HttpRequest, user: User) -> HttpResponse:
     if counts is None:  # a double click; the first one leads to the receipt
         return redirect(settings.LOGIN_URL)
     done = Receipt(counts, timezone.now())
-    mailed = mails.send(user, "receipt", {"receipt": done})
+    mailed = mails.send(user, "receipt", {"receipt": done, "permission_pages": _permission_pages()})
     response = HttpResponseSeeOther(reverse("receipt", args=[dataclasses.replace(done, mailed=mailed).token]))
     response.delete_cookie(settings.VISIT_COOKIE_NAME, samesite="Lax")  # it holds the account's number
     return response
+
+
+def _permission_pages(own: Collection[str] = BY_SIGN_IN.keys()) -> Sequence[str]:
+    """Where people take back at the provider what they allowed, if these doors have such a page."""
+    return sorted({door.permissions_page for key, door in BY_SIGN_IN.items() if key in own and door.offered} - {""})
 
 
 def _at_stake(user: User) -> Mapping[str, object]:
@@ -85,7 +90,7 @@ def _at_stake(user: User) -> Mapping[str, object]:
     superusers = User.objects.filter(is_superuser=True, is_active=True)
     return {
         "lines": [Line(one.kind.title, one.count) for one in _counted(user) if one.count],
-        "permission_pages": sorted({BY_SIGN_IN[key].permissions_page for key in own & BY_SIGN_IN.keys()} - {""}),
+        "permission_pages": _permission_pages(own),
         "is_last_superuser": user.is_superuser and not superusers.exclude(pk=user.pk).exists(),
     }
 
@@ -99,4 +104,4 @@ def receipt(request: HttpRequest, token: str) -> HttpResponse:
         return render(request, "integrations/receipt_over.html", status=410)
     except BadSignature:
         raise Http404 from None
-    return render(request, "integrations/receipt.html", {"receipt": shown})
+    return render(request, "integrations/receipt.html", {"receipt": shown, "permission_pages": _permission_pages()})

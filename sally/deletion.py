@@ -37,7 +37,7 @@ def delete_everything(user: User) -> dict[str, int] | None:
         if User.objects.select_for_update(no_key=True).filter(pk=user.pk).first() is None:
             return None
         counts = {kind.label: kind.delete(kind.of(user)) for kind in reversed(stored.kinds())}
-    logger.info("everything about user %s was deleted: %s", user.pk, counts)
+    logger.info("everything about user %s was deleted: %d rows", user.pk, sum(counts.values()))
     return counts
 
 

@@ -54,6 +54,7 @@ _SHAPES = re.compile(
     r"|(?<![\w.])M\.C[\w.!*$-]{12,}+"  # personal accounts: the same
     r"|(?<![\w.])Ew[A-D][\w+/=-]{24,}+"  # personal accounts: access tokens
     r"|(?<![\w-])[0-9a-z]{5,8}-[0-9a-f]{32}(?![\w-])"  # Django's, in links that invite and that reset a password
+    r"|(?<![0-9a-f])[0-9a-f]{32}(?::|%3A)[\w-]{20,}+"  # in links for an admin's approval
     r"|gAAAAA[\w-]{40,}+=*+"  # Fernet
     r"|TlRMTVNTU[\w+/]{3,}+=*+"  # NTLM's messages: the third is as good as a hash of the password
     r"|-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[^-]*+(?:-----END [A-Z ]{0,30}-----)?"

@@ -27,6 +27,15 @@ def validate_time_zone(name: str) -> None:
         raise ValidationError(_("“%(name)s” is no time zone."), params={"name": name})
 
 
+# What turns the direction of a text or cannot be seen: with it a name could pass for another, on a page or in a mail.
+_UNSEEN = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
+
+
+def plain_name(text: str) -> str:
+    """A name as it may stand in mails: on one line, without what turns or hides letters."""
+    return " ".join(_UNSEEN.sub("", text).split())
+
+
 _DOMAIN = re.compile(r"\s*@?(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+[^\W\d_][\w-]{0,61}[^\W_]\s*\Z")
 
 
@@ -46,7 +55,7 @@ class Organization(models.Model):
 
     def clean(self) -> None:
         super().clean()
-        self.name = " ".join(self.name.split())  # it stands in mails
+        self.name = plain_name(self.name)
         domains = self.internal_domains or []
         if not isinstance(domains, list) or not all(isinstance(one, str) and _DOMAIN.match(one) for one in domains):
             text = _("Write domains as a list, for example %(example)s.")
@@ -108,7 +117,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     def clean(self) -> None:
         super().clean()
         self.email = self.email.strip().lower()
-        self.name = " ".join(self.name.split())  # it stands in mails
+        self.name = plain_name(self.name)
 
     def validate_constraints(self, exclude: Collection[str] | None = None) -> None:
         """After ``clean`` the unique address says the same as the constraint, in better words."""

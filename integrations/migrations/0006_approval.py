@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
                 ('domain', models.CharField(max_length=255, verbose_name='domain')),
                 ('scopes', models.JSONField(default=list, verbose_name='permissions asked for')),
                 ('asked_at', models.DateTimeField(verbose_name='asked at')),
-                ('state', models.CharField(choices=[('waiting', 'waiting'), ('declined', 'declined, as reported'), ('reported', 'approved, as reported'), ('approved', 'approved, since somebody connected'), ('connected', 'connected')], default='waiting', max_length=10, verbose_name='state')),
+                ('state', models.CharField(choices=[('waiting', 'waiting'), ('declined', 'declined, as reported'), ('reported', 'approved, as reported'), ('approved', 'approved, for somebody connected'), ('connected', 'connected')], default='waiting', max_length=10, verbose_name='state')),
                 ('answered_at', models.DateTimeField(null=True, verbose_name='answered at')),
                 ('reported_scopes', models.JSONField(default=list, verbose_name='permissions granted, as reported')),
                 ('tenant', models.CharField(blank=True, max_length=36, verbose_name='tenant, as reported')),

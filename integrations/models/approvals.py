@@ -120,7 +120,7 @@ class ApprovalRequest(models.Model):
         WAITING = "waiting", _("waiting")
         DECLINED = "declined", _("declined, as reported")
         REPORTED = "reported", _("approved, as reported")
-        APPROVED = "approved", _("approved, since somebody connected")
+        APPROVED = "approved", _("approved, for somebody connected")
         CONNECTED = "connected", _("connected")
 
     UNANSWERED = (State.WAITING, State.DECLINED)
@@ -185,7 +185,10 @@ class ApprovalRequest(models.Model):
 
 
 def domain_of(address: str) -> str:
-    """The domain of an e-mail address as the DNS, and Entra, spell it; "" where there is none that they could know."""
+    """The domain of an e-mail address as the DNS, and Entra, spell it; "" where there is none that they could know.
+
+    A machine's own name and an IP address are none.
+    """
     _name, at, domain = address.rpartition("@")
     domain = domain.strip().strip(".").lower() if at else ""
     try:
@@ -193,4 +196,4 @@ def domain_of(address: str) -> str:
         domain = domain if domain.isascii() else idna.encode(domain, uts46=True).decode("ascii")
     except (idna.IDNAError, UnicodeError):
         return ""
-    return domain if len(domain) <= LONGEST_DOMAIN else ""
+    return domain if "." in domain and not domain.startswith("[") and len(domain) <= LONGEST_DOMAIN else ""

@@ -216,3 +216,11 @@ def test_time_grows_no_faster_than_the_text(piece: str) -> None:
 def test_any_text_can_be_masked(text: str) -> None:
     mask_text(text)
     mask({"a": text, text: [text]})
+
+
+@pytest.mark.parametrize("link", ["/approve/{}/", "Not Found: /approve/{}x/", "next=%2Fapprove%2F{}"])
+def test_the_link_for_an_admins_approval_is_hidden(link: str) -> None:
+    token = f"{'0123456789abcdef' * 2}:{'aB3-_' * 8}xyz"
+    assert "aB3-_" not in mask_text(link.format(token))
+    assert "aB3-_" not in mask_text(link.format(token.replace(":", "%3A")))
+    assert mask_text("connection 0123456789abcdef0123456789abcdef: 12 meetings").endswith("12 meetings")

@@ -60,3 +60,23 @@ def test_a_zone_that_this_machine_does_not_know_is_utc(stored: str, zone: str) -
 
 def test_a_person_without_a_name_is_called_by_address() -> None:
     assert User(email="nora@quay.example").get_short_name() == "nora@quay.example"
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("  Ines \n Falk ", "Ines Falk"),
+        ("\u202eklaF senI\u202c", "klaF senI"),
+        ("Ines\x00\x1b[31m Falk", "Ines[31m Falk"),
+        ("\u2066Ines\u2069", "Ines"),
+        ("नी\u200dता 👩\u200d💻", "नी\u200dता 👩\u200d💻"),
+    ],
+)
+def test_a_name_turns_and_hides_nothing(typed: str, kept: str) -> None:
+    """It stands on the page and in the mail by which a stranger is to trust who asks."""
+    user = User(email="ines@quay.example", name=typed)
+    user.clean()
+    assert user.name == kept
+    organization = Organization(name=typed)
+    organization.clean()
+    assert organization.name == kept
