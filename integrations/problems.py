@@ -357,8 +357,8 @@ ROWS = (
             "for its admin; sign in again once it is approved. Your meetings are kept."
         ),
         _(
-            "Your organization has to approve Sally first. Nothing was connected; ask an admin to sign in here once, "
-            "then try again."
+            "Microsoft does not let you decide about these permissions yourself. That is usual in organizations: an "
+            "admin approves Sally once, then everybody connects normally. Nothing was connected yet."
         ),
     ),
     Row(
@@ -380,7 +380,8 @@ ROWS = (
         errors.SignInCancelled,
         sign_in=_(
             "You declined at Microsoft, or went back from its page. Nothing was connected. If Microsoft asked for an "
-            "admin's approval, ask an admin of your organization to sign in here once; otherwise try again and accept."
+            "admin's approval, an admin of your organization has to approve Sally first; otherwise try again and "
+            "accept."
         ),
     ),
     Row(

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from django.utils.translation import gettext_lazy as _
 
-from integrations import errors, permissions
+from integrations import errors, permissions, problems
 from integrations.models import ApprovalRequest, CalendarConnection, SignIn
 from integrations.models.approvals import domain_of
 from integrations.providers import BY_SIGN_IN, SignInProvider
@@ -57,18 +57,12 @@ TEXTS: Mapping[Kind, Words] = {
         "is usual in organizations, and such a page sends nothing back to Sally: an admin approves Sally once, then "
         "everybody connects normally."
     ),
-    Kind.REFUSED: _(
-        "Microsoft does not let you decide about these permissions yourself. That is usual in organizations: an admin "
-        "approves Sally once, then everybody connects normally. Nothing was connected yet."
-    ),
+    Kind.REFUSED: problems.of_sign_in(errors.ApprovalNeeded()).text,
     Kind.REQUESTED: _(
         "Microsoft has sent it to the admins of your organization. Try again once it is approved. “My admin has to "
         "approve” makes a mail that tells them what Sally reads and why. Nothing was connected yet."
     ),
-    Kind.CANCELLED: _(
-        "You declined at Microsoft, or went back from its page. Nothing was connected. If Microsoft asked for an "
-        "admin's approval, an admin of your organization has to approve Sally first; otherwise try again and accept."
-    ),
+    Kind.CANCELLED: problems.of_sign_in(errors.SignInCancelled()).text,
     Kind.PARTLY: _(
         "Your organization allows Sally only in part: the permission to read the calendar is missing. Nothing was "
         "connected; an admin has to approve that one too."
@@ -105,7 +99,8 @@ _REQUESTED = ("APPROVAL-2", "AADSTS90095")
 class Waiting:
     """``missing``: permissions that Sally asks for and, as far as is known, nobody approved.
 
-    ``known``: a colleague's calendar is connected, so Sally was approved there before.
+    ``known``: a colleague's calendar is connected, so Sally was approved there before; ``missing`` is then by that.
+    ``has_link``: there is a link for IT that need not be made anew.
     """
 
     kind: Kind
@@ -114,6 +109,7 @@ class Waiting:
     sign_in: SignIn | None
     missing: Sequence[str] = ()
     known: bool = False
+    has_link: bool = False
 
     @property
     def title(self) -> Words:
@@ -133,11 +129,6 @@ class Waiting:
         return self.sign_in.outcome if self.sign_in else ""
 
     @property
-    def still_good(self) -> bool:
-        """Whether there is a link for IT that need not be made anew."""
-        return self.kind in (Kind.ASKED, Kind.DECLINED, Kind.IN_PART, Kind.STILL)
-
-    @property
     def appearance(self) -> str:
         """Changes when what the page shows of it changes."""
         when = (self.request and self.request.asked_at, self.request and self.request.answered_at)
@@ -153,17 +144,18 @@ def of(user: User, now: datetime) -> Waiting | None:
     if request is None and sign_in is None:
         return None
     kind = _of_request(request, sign_in, now) if request else _of_sign_in(sign_in)
-    key = request.provider if request else sign_in.provider  # type: ignore[union-attr]  # one of them is there
-    granted = _granted_to_colleagues(user, key, request)
-    asked = [one.name for one in permissions.requested(key)]
-    unapproved = permissions.unapproved(asked, granted) if granted is not None else []
+    provider = BY_SIGN_IN[request.provider if request else sign_in.provider]  # type: ignore[union-attr]  # one is there
+    reported = request.missing if request else []
+    # Of a colleague only where nobody has said it of this request.
+    granted = None if kind in _READY or reported else _granted_to_colleagues(user, provider.key, request)
     return Waiting(
         kind,
-        BY_SIGN_IN[key],
+        provider,
         request,
         sign_in,
-        missing=(request.missing if request else []) or unapproved,
-        known=granted is not None and kind not in _READY,
+        missing=reported or ([] if granted is None else permissions.unapproved(provider.scopes, granted)),
+        known=granted is not None,
+        has_link=request is not None and request.is_good(now),
     )
 
 

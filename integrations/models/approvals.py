@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 
 from integrations import permissions
 from integrations.events import LONGEST_ADDRESS
+from integrations.providers import BY_SIGN_IN
 from sally.models import User
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ _signer = signing.Signer(salt="integrations.approvals")
 class ApprovalQuerySet(models.QuerySet["ApprovalRequest"]):
     def ask(self, user: User, provider: str, address: str, now: datetime) -> ApprovalRequest:
         """What this person asks an admin for; the same as before, with the same link, while that is still good."""
-        scopes = [one.name for one in permissions.requested(provider)]
+        scopes = list(BY_SIGN_IN[provider].scopes)
         asked: dict[str, Any] = {"provider": provider, "address": address, "domain": domain_of(address)}
         with transaction.atomic():
             User.objects.select_for_update(no_key=True).filter(pk=user.pk).first()  # of two clicks, one asks
@@ -96,8 +97,7 @@ class ApprovalQuerySet(models.QuerySet["ApprovalRequest"]):
         here = self.filter(Q(domain=domain_of(account.email)) | Q(tenant=tenant), provider=provider)
         here._hold()
         here.filter(user=user).update(state=State.CONNECTED, answered_at=now, told_at=now)
-        asked = [one.name for one in permissions.requested(provider)]
-        if permissions.unapproved(asked, account.scopes):
+        if permissions.unapproved(BY_SIGN_IN[provider].scopes, account.scopes):
             return
         others = here.exclude(user=user)
         others.filter(state=State.REPORTED).update(state=State.APPROVED)  # they were told, or will be
@@ -166,8 +166,9 @@ class ApprovalRequest(models.Model):
 
     @property
     def missing(self) -> list[str]:
-        """What was asked for and, as far as the answer said, not granted."""
-        return permissions.unapproved(self.scopes, self.reported_scopes) if self.reported_scopes else []
+        """What was asked for and, as far as the answer said, not granted; until somebody's connecting proves more."""
+        said = self.reported_scopes if self.state == self.State.REPORTED else []
+        return permissions.unapproved(self.scopes, said) if said else []
 
     @property
     def takes_a_word(self) -> bool:
@@ -185,9 +186,9 @@ class ApprovalRequest(models.Model):
 
 
 def domain_of(address: str) -> str:
-    """The domain of an e-mail address as the DNS, and Entra, spell it; "" where there is none that they could know.
+    """The domain of an e-mail address as the DNS, and Entra, spell it; "" where there is none.
 
-    A machine's own name and an IP address are none.
+    A machine's own name and an IP address are none that an organization could have.
     """
     _name, at, domain = address.rpartition("@")
     domain = domain.strip().strip(".").lower() if at else ""
@@ -196,4 +197,4 @@ def domain_of(address: str) -> str:
         domain = domain if domain.isascii() else idna.encode(domain, uts46=True).decode("ascii")
     except (idna.IDNAError, UnicodeError):
         return ""
-    return domain if "." in domain and not domain.startswith("[") and len(domain) <= LONGEST_DOMAIN else ""
+    return domain if "." in domain and domain[0] != "[" and len(domain) <= LONGEST_DOMAIN else ""

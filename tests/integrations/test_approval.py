@@ -186,6 +186,20 @@ class TestApprovedButStillAsked:
         assert "connected with the same permissions" in page
         assert "Not approved yet" not in page
 
+    def test_what_was_approved_now_is_not_doubted_for_a_calendar_of_before(
+        self, as_alice: Client, alice: User, bob: User
+    ) -> None:
+        self.colleague(bob, ("openid", "profile", "Calendars.ReadWrite.Shared"))
+        approve(ask(alice).token)
+        assert "Not approved yet" not in text_of(as_alice.get(BASE))
+
+    def test_what_the_admin_left_out_is_not_told_as_new(self, as_alice: Client, alice: User, bob: User) -> None:
+        self.colleague(bob, GUIDE)
+        approve(ask(alice).token, "User.Read")
+        page = text_of(as_alice.get(BASE))
+        assert "Not approved yet: Calendars.ReadWrite.Shared" in page
+        assert "Since then she asks for more" not in page
+
     @pytest.mark.parametrize("email", ["bob@tide.example", "bob@not-quay.example"])
     def test_another_domain_says_nothing(self, alice: User, bob: User, email: str) -> None:
         self.colleague(bob, GUIDE, email)
@@ -229,6 +243,8 @@ class TestAsking:
             ("Microsoft account", ""),
             ("", ""),
             ("ina@ü..example", ""),
+            ("ina@localhost", ""),
+            ("ina@[192.0.2.1]", ""),
         ],
     )
     def test_the_domain_of_an_address(self, address: str, domain: str) -> None:
@@ -612,6 +628,15 @@ class TestSomebodyConnects:
         decline(asked.token)
         self.connect(bob)
         assert state_of(asked) == State.APPROVED
+
+    def test_then_nothing_is_missing_any_more_of_what_was_reported(
+        self, as_alice: Client, alice: User, bob: User
+    ) -> None:
+        approve(ask(alice).token, "User.Read")
+        self.connect(bob)
+        page = text_of(as_alice.get(BASE))
+        assert "Approved: connect now" in page
+        assert "Not approved yet" not in page
 
     def test_also_in_another_domain_of_the_tenant_that_was_reported(self, alice: User, bob: User) -> None:
         asked = ask(alice, "alice@tide.example")

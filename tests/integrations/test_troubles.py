@@ -320,7 +320,7 @@ def test_the_minutes_work_does_not_grow_with_the_connections(
     CalendarConnection.objects.bulk_create(
         CalendarConnection(owner=alice, provider="microsoft-work", account_id=str(number)) for number in range(50)
     )
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(11):
         tasks.look_after()
 
 
