@@ -104,7 +104,7 @@ def approval_card(request: HttpRequest, user: User) -> HttpResponse:
         return HttpResponse()
     if request.GET.get("seen") == now_waiting.appearance:
         return HttpResponse(status=204)
-    return render(request, "integrations/_waiting.html", {"waiting": now_waiting})
+    return render(request, "integrations/_waiting_said.html", {"waiting": now_waiting})
 
 
 @require_POST

@@ -93,6 +93,7 @@ def test_stopped_then_approved_by_an_admin_without_an_account_then_connected(
 
     # Without a touch of Alice's.
     expect(page.get_by_role("heading", name="Approved: connect now")).to_be_visible(timeout=10_000)
+    expect(page.get_by_role("status").filter(has_text="Approved: connect now")).to_have_id("waiting-said")
     alice_waits.check("approved")
     notices.send_due(timezone.now())
     assert [(one.to, one.subject) for one in mail.outbox] == [
