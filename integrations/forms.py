@@ -129,9 +129,7 @@ class ApprovalForm(forms.Form):
             raise ValidationError(_("This is no e-mail address that an organization could have."))
         if _PERSONAL.fullmatch(domain) and clouds.has_personal_accounts():
             raise ValidationError(
-                _(
-                    "This is a personal account: nobody has to approve it. Connect it with the tile for personal accounts."
-                )
+                _("This is a personal account: nobody has to approve it. Use the tile for personal accounts.")
             )
         if _PERSONAL.fullmatch(domain) or _PRIVATE.fullmatch(domain):
             raise ValidationError(

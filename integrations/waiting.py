@@ -85,8 +85,22 @@ TEXTS: Mapping[Kind, Words] = {
         "chosen people only. Try again, or ask your admin about it."
     ),
 }
+_STILL_MISSING = _(
+    "The approval was reported, and your sign-in after that was stopped all the same: some of what Sally asks for is "
+    "not approved yet. Your admin has to approve the rest too."
+)
+# Where it is known that Microsoft asks for an approval.
+_ASKS = {Kind.REFUSED, Kind.REQUESTED, Kind.ASKED, Kind.STILL}
 # What may be done in one click, as the way it most probably is.
 _READY = {Kind.REPORTED, Kind.APPROVED}
+_BADGES: Mapping[Kind, tuple[str, Words]] = {
+    Kind.REPORTED: ("connected", _("approved")),
+    Kind.APPROVED: ("connected", _("approved")),
+    Kind.DECLINED: ("needs_attention", _("declined")),
+    Kind.EXPIRED: ("needs_attention", _("expired")),
+    Kind.IN_PART: ("needs_attention", _("in part")),
+}
+_BADGE: tuple[str, Words] = ("connecting", _("waiting"))
 _STOPPED_BY: Mapping[str, Kind] = {
     errors.ApprovalNeeded.__name__: Kind.REFUSED,
     errors.SignInCancelled.__name__: Kind.CANCELLED,
@@ -117,7 +131,12 @@ class Waiting:
 
     @property
     def text(self) -> Words:
-        return TEXTS[self.kind]
+        return _STILL_MISSING if self.kind is Kind.STILL and self.missing else TEXTS[self.kind]
+
+    @property
+    def badge(self) -> tuple[str, Words]:
+        """Its colour, by the state of a connection that has the same, and its words."""
+        return _BADGES.get(self.kind, _BADGE)
 
     @property
     def ready(self) -> bool:
@@ -125,8 +144,9 @@ class Waiting:
 
     @property
     def code(self) -> str:
-        """Of the refusal, for support; "" where nothing came back."""
-        return self.sign_in.outcome if self.sign_in else ""
+        """Of the refusal that the words are about, for support; "" where they are about something else."""
+        told = self.kind is Kind.STILL or self.request is None
+        return self.sign_in.outcome if self.sign_in and told else ""
 
     @property
     def appearance(self) -> str:
@@ -148,13 +168,14 @@ def of(user: User, now: datetime) -> Waiting | None:
     reported = request.missing if request else []
     # Of a colleague only where nobody has said it of this request.
     granted = None if kind in _READY or reported else _granted_to_colleagues(user, provider.key, request)
+    missing = reported or ([] if granted is None else permissions.unapproved(provider.scopes, granted))
     return Waiting(
         kind,
         provider,
         request,
         sign_in,
-        missing=reported or ([] if granted is None else permissions.unapproved(provider.scopes, granted)),
-        known=granted is not None,
+        missing=missing,
+        known=granted is not None and (kind in _ASKS or bool(missing)),
         has_link=request is not None and request.is_good(now),
     )
 

@@ -85,7 +85,7 @@ class ApprovalQuerySet(models.QuerySet["ApprovalRequest"]):
         if mine.filter(state=ApprovalRequest.State.WAITING).update(**answer, reason=reason):
             return True
         declined = mine.filter(state=ApprovalRequest.State.DECLINED, reason="")
-        return bool(reason and declined.update(reason=reason))
+        return bool(reason and declined.update(reason=reason, told_at=None))  # the mail of before did not have it
 
     def settle(self, user: User, provider: str, account: SignedIn, now: datetime) -> None:
         """Somebody connected: the one proof that a tenant approved. Its others who wait may do the same now.
@@ -96,7 +96,9 @@ class ApprovalQuerySet(models.QuerySet["ApprovalRequest"]):
         State, tenant = ApprovalRequest.State, account.account_id.rpartition(".")[2]
         here = self.filter(Q(domain=domain_of(account.email)) | Q(tenant=tenant), provider=provider)
         here._hold()
-        here.filter(user=user).update(state=State.CONNECTED, answered_at=now, told_at=now)
+        # The person's own by whatever domain: what one signs in with need not be what one's mail has.
+        own = self.filter(user=user, provider=provider)
+        own.update(state=State.CONNECTED, answered_at=now, told_at=now)
         if permissions.unapproved(BY_SIGN_IN[provider].scopes, account.scopes):
             return
         others = here.exclude(user=user)

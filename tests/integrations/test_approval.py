@@ -18,6 +18,7 @@ from integrations import notices, waiting
 from integrations.accounts import SignedIn
 from integrations.models import ApprovalRequest, CalendarConnection, SignIn
 from integrations.models.approvals import domain_of
+from integrations.models.sign_ins import STOPPED_BY
 from integrations.waiting import Kind
 from sally.models import Organization, User
 from tests.conftest import INES, TOMAS, make_user, sign_in_at_microsoft
@@ -111,6 +112,11 @@ class TestWaiting:
         stopped(alice, error, code)
         assert kind_of(alice) is kind
 
+    def test_each_error_that_stops_a_sign_in_has_its_words(self, alice: User) -> None:
+        for kind in STOPPED_BY:
+            stopped(alice, kind, "A CODE")
+            assert kind_of(alice) in (Kind.REFUSED, Kind.CANCELLED, Kind.PARTLY)
+
     def test_the_last_one_counts(self, alice: User) -> None:
         stopped(alice, "ApprovalNeeded")
         stopped(alice, "", "connected")
@@ -199,6 +205,13 @@ class TestApprovedButStillAsked:
         page = text_of(as_alice.get(BASE))
         assert "Not approved yet: Calendars.ReadWrite.Shared" in page
         assert "Since then she asks for more" not in page
+
+    def test_where_nobody_knows_whether_microsoft_asked_nothing_is_made_up(
+        self, as_alice: Client, alice: User, bob: User
+    ) -> None:
+        self.colleague(bob, GUIDE)
+        sign_in(alice)
+        assert "A colleague's calendar is connected" not in text_of(as_alice.get(BASE))
 
     @pytest.mark.parametrize("email", ["bob@tide.example", "bob@not-quay.example"])
     def test_another_domain_says_nothing(self, alice: User, bob: User, email: str) -> None:
@@ -661,6 +674,11 @@ class TestSomebodyConnects:
         assert kind_of(alice) is None
         assert "there is nothing left to do" in text_of(Client().get(f"/approve/{asked.token}/"))
 
+    def test_also_with_an_address_of_another_domain_than_the_mails(self, alice: User) -> None:
+        asked = ask(alice, "alice@tide.example")
+        self.connect(alice, "alice@quay.example")
+        assert state_of(asked) == State.CONNECTED
+
     def test_a_real_sign_in_settles_it(self, as_alice: Client, alice: User, bob: User, microsoft: Sandbox) -> None:
         own, theirs = ask(alice, INES), ask(bob)
         as_alice.get(sign_in_at_microsoft(as_alice, microsoft))
@@ -704,6 +722,14 @@ class TestBeingTold:
         notices.send_due(timezone.now())
         assert "declined" in mail.outbox[0].subject
         assert "The audit <first>" in mail.outbox[0].body
+
+    def test_a_word_that_follows_a_no_is_mailed_as_well(self, alice: User) -> None:
+        token = ask(alice).token
+        decline(token)
+        notices.send_due(timezone.now())
+        Client().post(f"/approve/{token}/", {"reason": "The audit first"})
+        assert [notices.send_due(timezone.now()) for _ in range(2)] == [1, 0]
+        assert ["The audit first" in str(one.body) for one in mail.outbox] == [False, True]
 
     def test_what_is_missing_is_mailed(self, alice: User) -> None:
         approve(ask(alice).token, "User.Read Calendars.ReadWrite.Shared Contacts.ReadWrite.Shared openid profile")
