@@ -26,6 +26,7 @@ ALIKE = {
     "meetings",
     "Admin",
     "Worker",
+    "OK",
 }
 
 
