@@ -178,7 +178,7 @@ def test_pages_of_privacy(person: Person, anybody: User) -> None:
     person.page.wait_for_url(re.compile("/sign-in/"))
 
 
-def test_pages_of_an_approval(person: Person, anybody: User) -> None:
+def test_pages_of_an_approval(person: Person, anybody: User, microsoft: Sandbox) -> None:
     """As it goes: stopped, asked, answered; and what IT sees, for which nobody has to be signed in."""
     person.sign_in(anybody.email)
     now = timezone.now()
@@ -218,10 +218,13 @@ def test_pages_of_an_approval(person: Person, anybody: User) -> None:
         ApprovalRequest.objects.update(state=state, answered_at=now, reason=reason, reported_scopes=["User.Read"])
         person.open(link)
         person.check(f"the page for IT, {state}")
-        if state == "waiting":
-            picture(person, "approve")
         person.open("/settings/integrations/")
         person.check(f"Integrations, {state}")
+    ApprovalRequest.objects.update(
+        state="waiting", address="ines@quay.example", domain="quay.example", answered_at=None
+    )
+    person.open(link)
+    picture(person, "approve")
     response = person.page.goto(person.url + link[:-2] + "/")
     assert response is not None
     assert response.status == 404
