@@ -95,9 +95,9 @@ class ApprovalQuerySet(models.QuerySet["ApprovalRequest"]):
         """
         State, tenant = ApprovalRequest.State, account.account_id.rpartition(".")[2]
         here = self.filter(Q(domain=domain_of(account.email)) | Q(tenant=tenant), provider=provider)
-        here._hold()
         # The person's own by whatever domain: what one signs in with need not be what one's mail has.
         own = self.filter(user=user, provider=provider)
+        (here | own)._hold()
         own.update(state=State.CONNECTED, answered_at=now, told_at=now)
         if permissions.unapproved(BY_SIGN_IN[provider].scopes, account.scopes):
             return

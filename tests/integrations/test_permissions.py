@@ -402,7 +402,7 @@ def test_a_connection_survives_the_switch_of_how_permissions_are_named(
 def test_a_refused_shared_permission_ends_with_the_minimal_set(
     as_alice: Client, ines: CalendarConnection, microsoft: Sandbox, settings: Settings
 ) -> None:
-    microsoft.control("POST", "faults", json=graph(403, "ErrorAccessDenied", times=None))
+    microsoft.control("POST", "settings", json={"shared_opens_own": False})
     sync_now(ines)
     assert (ines.last_error_kind, ines.last_error, ines.status) == (
         "PermissionMissing",
@@ -421,7 +421,6 @@ def test_a_refused_shared_permission_ends_with_the_minimal_set(
     assert ines.last_error == "SHARED-ONLY"
 
     settings.MICROSOFT_SCOPES = "minimal"
-    microsoft.control("DELETE", "faults")
     asked = pressed(as_alice, WORK, connection=str(ines.pk))["scope"].split()
     assert sorted(asked) == ["Calendars.Read", "offline_access", "openid", "profile"]
     assert connect(as_alice, microsoft).pk == ines.pk
