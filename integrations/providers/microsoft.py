@@ -378,11 +378,13 @@ def _error_code(content: Mapping[str, Any]) -> str:
 
 
 def _is_denied(response: requests.Response) -> bool:
+    if response.status_code != 403:  # before anything is read: an answer with a thousand events is read once
+        return False
     try:
         content = response.json()
     except (ValueError, RecursionError):
         return False
-    return response.status_code == 403 and isinstance(content, Mapping) and _error_code(content) == "ErrorAccessDenied"
+    return isinstance(content, Mapping) and _error_code(content) == "ErrorAccessDenied"
 
 
 def _is_missing(status: int, content: Mapping[str, Any]) -> bool:
