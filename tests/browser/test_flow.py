@@ -114,7 +114,7 @@ def test_a_closed_window_leaves_nothing_and_a_second_try_works(door: Door, alice
     person.press("microsoft-work")
     person.page.wait_for_url(re.compile("/oauth2/v2.0/authorize"))
     person.open("/settings/integrations/")
-    expect(person.page.get_by_text("No calendar is connected yet")).to_be_visible()
+    expect(person.page.get_by_role("heading", name="This calendar is not connected yet")).to_be_visible()
     person.open("/settings/integrations/add/")
     person.press("microsoft-work")
     person.choose_at_microsoft("Ines Falk")

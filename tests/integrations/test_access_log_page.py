@@ -50,7 +50,7 @@ def table(client: Client) -> list[list[str]]:
 class TestThePage:
     def test_says_what_it_is_where_there_is_nothing(self, as_alice: Client) -> None:
         page = shown(as_alice)
-        assert "Every request that Sally sent to your calendars’ providers" in page
+        assert "Every request that Sally sent to your calendars' providers" in page
         assert "the last 30 days" in page
         assert "Nothing was asked yet" in page
         assert "Download as CSV" not in page
