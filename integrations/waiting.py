@@ -186,7 +186,8 @@ def _of_request(request: ApprovalRequest, sign_in: SignIn | None, now: datetime)
         return Kind.DECLINED
     if request.state == State.WAITING:
         return Kind.ASKED if request.is_good(now) else Kind.EXPIRED
-    if sign_in and request.answered_at and sign_in.created_at > request.answered_at and sign_in.used_at:
+    # Microsoft's pages often send nothing back: one that is not open any more was stopped as well.
+    if sign_in and request.answered_at and sign_in.created_at > request.answered_at and not sign_in.is_open:
         return Kind.STILL
     if request.state == State.APPROVED:
         return Kind.APPROVED

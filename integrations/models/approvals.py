@@ -87,16 +87,16 @@ class ApprovalQuerySet(models.QuerySet["ApprovalRequest"]):
         declined = mine.filter(state=ApprovalRequest.State.DECLINED, reason="")
         return bool(reason and declined.update(reason=reason, told_at=None))  # the mail of before did not have it
 
-    def settle(self, user: User, provider: str, account: SignedIn, now: datetime) -> None:
+    def settle(self, user: User, provider: str, account: SignedIn, now: datetime, *, mended: bool = False) -> None:
         """Somebody connected: the one proof that a tenant approved. Its others who wait may do the same now.
 
         By the tenant's id too, for an organization may have several domains. Only where all was granted that is asked
-        for: else the others may still be stopped.
+        for: else the others may still be stopped. ``mended``: it was a calendar that had been connected before.
         """
         State, tenant = ApprovalRequest.State, account.account_id.rpartition(".")[2]
         here = self.filter(Q(domain=domain_of(account.email)) | Q(tenant=tenant), provider=provider)
-        # The person's own by whatever domain: what one signs in with need not be what one's mail has.
-        own = self.filter(user=user, provider=provider)
+        # A new calendar ends the person's own by whatever domain: one's sign-in need not have that of one's mail.
+        own = here.filter(user=user) if mended else self.filter(user=user, provider=provider)
         (here | own)._hold()
         own.update(state=State.CONNECTED, answered_at=now, told_at=now)
         if permissions.unapproved(BY_SIGN_IN[provider].scopes, account.scopes):

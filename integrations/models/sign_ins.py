@@ -216,7 +216,8 @@ class SignIn(models.Model):
         with transaction.atomic():
             connection = CalendarConnection.objects.connect(self.user, self.provider, account)
             AccessRecord.objects.keep(trail, self.user_id, Why.CONNECTING, connection)
-            ApprovalRequest.objects.settle(self.user, self.provider, account, timezone.now())
+            mended = self.connection is not None
+            ApprovalRequest.objects.settle(self.user, self.provider, account, timezone.now(), mended=mended)
             self._write(CONNECTED)
         trail.clear()
         return connection

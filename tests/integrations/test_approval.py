@@ -148,6 +148,11 @@ class TestWaiting:
         stopped(alice, "ApprovalNeeded")
         assert kind_of(alice) is Kind.STILL
 
+    def test_also_where_microsofts_page_sent_nothing_back(self, alice: User) -> None:
+        approve(ask(alice).token)
+        sign_in(alice, expires_at=timezone.now() - timedelta(seconds=1))
+        assert kind_of(alice) is Kind.STILL
+
     def test_who_is_on_the_way_after_the_approval_is_not(self, alice: User) -> None:
         approve(ask(alice).token)
         sign_in(alice)
@@ -678,6 +683,12 @@ class TestSomebodyConnects:
         asked = ask(alice, "alice@tide.example")
         self.connect(alice, "alice@quay.example")
         assert state_of(asked) == State.CONNECTED
+
+    def test_not_by_mending_a_calendar_of_another_domain(self, alice: User) -> None:
+        asked = ask(alice, "alice@tide.example")
+        account = SignedIn(f"oid.{TENANT}", "alice@quay.example", "", GUIDE)
+        ApprovalRequest.objects.settle(alice, WORK, account, timezone.now(), mended=True)
+        assert state_of(asked) == State.WAITING
 
     def test_a_real_sign_in_settles_it(self, as_alice: Client, alice: User, bob: User, microsoft: Sandbox) -> None:
         own, theirs = ask(alice, INES), ask(bob)
