@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.apps import AppConfig
 from django.db import connection, transaction
-from django.db.models.signals import post_migrate
+from django.db.models.signals import post_delete, post_migrate, post_save, pre_delete, pre_save
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from integrations import signals
@@ -37,7 +39,13 @@ class CalendarsConfig(AppConfig):
         signals.sync_requested.connect(wake_on_commit, dispatch_uid="calendars")
         signals.options_changed.connect(delete_excluded, dispatch_uid="calendars")
         signals.disconnecting.connect(delete_meetings, dispatch_uid="calendars")
-        deleting.connect(forget_failures, dispatch_uid="calendars")
+        signals.disconnected.connect(forget_address, dispatch_uid="calendars")
+        deleting.connect(forget_failures, dispatch_uid="calendars failures")
+        deleting.connect(lock_before_a_person_goes, dispatch_uid="calendars locks")
+        pre_delete.connect(lock_before_a_person_goes, sender="sally.User", dispatch_uid="calendars")
+        post_delete.connect(plan_without_person, sender="sally.User", dispatch_uid="calendars")
+        pre_save.connect(remember_person, sender="sally.User", dispatch_uid="calendars")
+        post_save.connect(plan_for_person, sender="sally.User", dispatch_uid="calendars")
         post_migrate.connect(register_schedules, sender=self, dispatch_uid="calendars")
 
 
@@ -49,18 +57,23 @@ def wake_on_commit(sender: object, connection: CalendarConnection, **_: Any) -> 
 
 
 def delete_excluded(sender: object, connection: CalendarConnection, **_: Any) -> int:
+    from calendars import attendance
     from calendars.models import LookedAt, Meeting
 
     excluded = Meeting.objects.excluded_from(connection)
     LookedAt.objects.filter(connection=connection).delete()  # hashes of private ones may be among them
     LookedAt.objects.remember_meetings(connection, excluded.exclude(private=not connection.sync_private))
-    return excluded.delete_all()
+    with attendance.leaving(connection.owner, excluded, timezone.now()):
+        return excluded.delete_all()
 
 
 def delete_meetings(sender: object, connection: CalendarConnection, **_: Any) -> dict[str, int]:
+    from calendars import attendance
     from calendars.models import Meeting
 
-    return {"meetings": Meeting.objects.filter(connection=connection).delete_all()}
+    found = Meeting.objects.filter(connection=connection)
+    with attendance.leaving(connection.owner, found, timezone.now()):
+        return {"meetings": found.delete_all()}
 
 
 def forget_failures(sender: object, user: User, **_: Any) -> None:
@@ -71,6 +84,42 @@ def forget_failures(sender: object, user: User, **_: Any) -> None:
 
     connections = CalendarConnection.objects.filter(owner=user).values_list("pk", flat=True)
     Task.objects.filter(group__in=[str(pk) for pk in connections]).delete()
+
+
+def forget_address(sender: object, connection: CalendarConnection, **_: Any) -> None:
+    """The person is no longer known by the address of a calendar that is gone."""
+    from calendars import attendance
+
+    attendance.address_forgotten(connection, timezone.now())
+
+
+def lock_before_a_person_goes(sender: object, user: User | None = None, instance: User | None = None, **_: Any) -> None:
+    """Before any row of theirs is deleted: planning locks in this order (calendars/planning.py)."""
+    from calendars import attendance
+
+    person = user or instance
+    if person:
+        attendance.lock_all_of(person)
+
+
+def remember_person(sender: object, instance: User, raw: bool, update_fields: Collection[str] | None, **_: Any) -> None:
+    """What plans depend on, as it was before it is saved."""
+    from calendars import attendance
+
+    if not raw and (update_fields is None or attendance.KNOWN_BY & set(update_fields)):
+        instance.known_by = attendance.known_by(instance.pk)  # type: ignore[attr-defined]
+
+
+def plan_for_person(sender: object, instance: User, **_: Any) -> None:
+    from calendars import attendance
+
+    attendance.person_saved(instance, instance.__dict__.pop("known_by", ()), timezone.now())
+
+
+def plan_without_person(sender: object, instance: User, **_: Any) -> None:
+    from calendars import attendance
+
+    attendance.person_gone(instance, timezone.now())
 
 
 def register_schedules(sender: object, **_: Any) -> None:

@@ -9,7 +9,7 @@ from django.utils.functional import lazy
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from calendars.models import Change, LookedAt, Meeting, MeetingQuerySet
+from calendars.models import Change, LookedAt, Meeting, MeetingQuerySet, Override, Participation
 from sally.stored import Stored
 
 
@@ -52,5 +52,22 @@ KINDS: Sequence[Stored] = (
         of=lambda user: LookedAt.objects.filter(connection__owner=user),
         order=220,
         sealed=frozenset({"hashes"}),
+    ),
+    Stored(
+        model=Participation,
+        title=_("When Sally joins your meetings"),
+        why=_("What you set under Meeting Assistant. Kept as long as your account."),
+        of=lambda user: Participation.objects.filter(user=user),
+        order=230,
+    ),
+    Stored(
+        model=Override,
+        title=_("What you decided about single meetings"),
+        why=_(
+            "So that Sally does as you said, also after a meeting was moved or a calendar connected anew. Deleted 400 "
+            "days after you decided, if none of your calendars shows the meeting any more."
+        ),
+        of=lambda user: Override.objects.filter(user=user),
+        order=240,
     ),
 )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from calendars.links import Found
+from calendars.rooms import room_of
 from integrations.events import RemoteEvent, Window
 
 # To be raised when the same event would give another draft, as with a new service: all events are then looked at again.
@@ -51,6 +52,7 @@ class Draft:
     join_url: str
     service: str
     link_source: str
+    room: str
 
     @property
     def slot(self) -> Slot:
@@ -97,6 +99,7 @@ def draft(event: RemoteEvent, found: Found | None, *, looked_at_whole: bool = Tr
         join_url=found.link.url if found else "",
         service=found.link.service if found else "",
         link_source=found.source.value if found else "",
+        room=room_of(found.link.url, found.link.service) if found else "",
     )
 
 
@@ -127,6 +130,11 @@ class MergePlan:
     @property
     def changes_meetings(self) -> bool:
         return bool(self.create or self.update or self.delete)
+
+    @property
+    def left(self) -> set[str]:
+        """The rooms that meetings were in before."""
+        return {one.before.room for one in self.update} | {one.draft.room for one in self.delete}
 
 
 class Happened(enum.StrEnum):

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django_q.models import Task
 
-from calendars.models import Meeting
+from calendars.models import Meeting, Override
 from integrations.models import AccessRecord, ApprovalRequest, CalendarConnection, SignIn, UnreachableServer
 from sally import health
 from sally.models import Condition, Heartbeat, Session
@@ -27,6 +27,8 @@ BATCH = 500
 FAILURES_KEPT = timedelta(days=14)
 # One that was stopped tells its owner for so long what to do about it.
 SIGN_INS_KEPT = timedelta(days=14)
+# For meetings that no calendar shows any more: a series may pause, and a calendar be connected again.
+OVERRIDES_KEPT = timedelta(days=400)
 
 
 def tidy(now: datetime) -> dict[str, int]:
@@ -87,6 +89,10 @@ def _access_log(now: datetime) -> int:
     return _delete(AccessRecord.objects.outdated(now))
 
 
+def _overrides(now: datetime) -> int:
+    return _delete(Override.objects.outdated(now - OVERRIDES_KEPT))
+
+
 def _sessions(now: datetime) -> int:
     """Those of nobody by their own end; a person's as soon as nobody is let in by it."""
     over = Session.objects.filter(user=None, expire_date__lt=now)
@@ -134,5 +140,6 @@ PARTS: dict[str, Callable[[datetime], int]] = {
     "access attempts": _access_attempts,
     "health records": _health,
     "access log": _access_log,
+    "overrides": _overrides,
     "meetings": _meetings,
 }

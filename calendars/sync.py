@@ -13,9 +13,10 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from calendars import merge
+from calendars import attendance, merge
 from calendars.merge import Known, MergePlan
 from calendars.models import LookedAt, Meeting
+from calendars.planning import lock_home_of
 from calendars.policy import LeftOut, SyncOptions
 from calendars.reading import Reader, Reading, Remembered
 from calendars.retention import keep_from
@@ -242,9 +243,12 @@ def _apply(work: Work, remembered: Remembered, outcome: Outcome) -> None:
             despite=read.interrupted,
             look_again=read.unfinished and read.progressed,
         )
-        Meeting.objects.apply(connection, plan, now, shown_until=_shown_until(connection))
-        if plan.changes_meetings:
+        # Before any meeting is written: whoever plans for the same people has them locked the same way.
+        home = lock_home_of(connection.owner) if plan.changes_meetings else None
+        touched = Meeting.objects.apply(connection, plan, now, shown_until=_shown_until(connection))
+        if home:
             Meeting.objects.recount([connection.pk])
+            attendance.meetings_changed(connection, home, touched, plan.left, now)
         if read.without_link != remembered.hashes:
             LookedAt.objects.remember(connection, read.without_link)
     if plan.changes_meetings or outcome.unreadable:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django_q.exceptions import TimeoutException
 from django_q.tasks import async_task
 
-from calendars import retention, sync
+from calendars import attendance, retention, sync
 from integrations import notices, upkeep
 from integrations.models import CalendarConnection
 from sally import health, logs
@@ -60,8 +60,12 @@ def dispatch_due() -> None:
 
 @entry_point
 def tidy() -> None:
-    """Every day: forget what need not be kept."""
-    retention.tidy(timezone.now())
+    """Every day: forget what need not be kept, and look whether every plan is as it should be."""
+    now = timezone.now()
+    retention.tidy(now)
+    changed = attendance.replan_all(now)
+    if changed:
+        logger.info("planned anew: %d meetings", changed)
 
 
 @entry_point

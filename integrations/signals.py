@@ -3,6 +3,7 @@
 ``sync_requested``   connection: sync it now (receivers enqueue on commit)
 ``options_changed``  connection: has other sync options; receivers delete what they exclude, and return how many
 ``disconnecting``    connection: about to be deleted; receivers delete what hangs on it and return counts by name
+``disconnected``     connection: was deleted
 """
 
 from django.dispatch import Signal
@@ -10,3 +11,4 @@ from django.dispatch import Signal
 sync_requested = Signal()
 options_changed = Signal()
 disconnecting = Signal()
+disconnected = Signal()

@@ -405,6 +405,9 @@ KEEP_DAYS = _number("KEEP_DAYS", 30, 1, 3650)
 if KEEP_DAYS < SYNC_DAYS_BACK:
     raise ImproperlyConfigured(f"KEEP_DAYS={KEEP_DAYS} must not be smaller than SYNC_DAYS_BACK={SYNC_DAYS_BACK}.")
 
+# Online meetings that Sally can take part in, by the keys of calendars/services.py.
+JOINABLE_SERVICES = _text("JOINABLE_SERVICES", "teams,meet,zoom,webex").replace(",", " ").split()
+
 # --- Logging ---------------------------------------------------------------------------------------------------
 
 LOG_FORMAT = _text("LOG_FORMAT", "json")

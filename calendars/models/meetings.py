@@ -88,6 +88,13 @@ class MeetingQuerySet(models.QuerySet["Meeting"]):
             found = found.filter(anywhere)
         return found
 
+    def to_join(self, after: datetime, until: datetime) -> MeetingQuerySet:
+        """What Sally is to join later than ``after`` and not later than ``until``, the first to join first.
+
+        One that ended before ``after`` is left out. Only what sends her itself: one Sally per room and time.
+        """
+        return self.filter(join_at__gt=after, join_at__lte=until, end__gt=after).order_by("join_at", "pk")
+
     def versions(self, connection: CalendarConnection, window: Window) -> dict[str, str]:
         """By id, the version last seen of all that a listing of ``window`` should show and the options let be kept."""
         overlaps = Q(start__lt=window.end) & (Q(end__gt=window.start) | Q(start__gte=window.start))
@@ -119,9 +126,10 @@ class MeetingQuerySet(models.QuerySet["Meeting"]):
 
     def apply(
         self, connection: CalendarConnection, plan: MergePlan, now: datetime, *, shown_until: datetime | None
-    ) -> None:
+    ) -> list[int]:
         """Write a plan in at most six statements (SQLite: more, its statements hold fewer parameters).
 
+        Returns which meetings are new or changed.
         Deletions first and creations last, so that an id freed by one meeting may be taken by another. A new meeting
         is told as added if it begins before ``shown_until``, where the last complete read ended; None tells of none.
         """
@@ -144,6 +152,7 @@ class MeetingQuerySet(models.QuerySet["Meeting"]):
             new = [one for one in created if one.start < shown_until]
             told += [Change(meeting=one, at=now, what=Happened.ADDED, **_place(one)) for one in new]
         Change.objects.bulk_create(told)
+        return [one.pk for one in plan.update] + [one.pk for one in created]
 
     def _overwrite(
         self, connection: CalendarConnection, rows: Iterable[tuple[int, Draft]], names: Sequence[str], now: datetime
@@ -238,10 +247,29 @@ class Meeting(models.Model):
     organizer_name = models.CharField(_("organizer"), max_length=300, blank=True)
     organizer_email = models.CharField(_("organizer's address"), max_length=320, blank=True)
     attendees = models.JSONField(_("attendees"), default=list)
+    attendees_hidden = models.BooleanField(_("attendees hidden by the organizer"), default=False)
     location = models.CharField(_("location"), max_length=1000, blank=True)
     join_url = models.TextField(_("link"), blank=True)
     service = models.CharField(_("service"), max_length=20, blank=True)
     link_source = models.CharField(_("link found in"), max_length=10, blank=True, choices=LinkSource.choices)
+    room = models.CharField(_("room"), max_length=64, blank=True)
+    # The plan, which calendars/planning.py keeps. ``decision``: a reason of ``policy``, or that another one sends her.
+    join_at = models.DateTimeField(_("Sally joins at"), null=True, blank=True, editable=False)
+    decision = models.CharField(_("why Sally joins or does not"), max_length=20, blank=True, editable=False)
+    decision_about = models.CharField(_("because of"), max_length=320, blank=True, editable=False)
+    # No constraint: who sends her is found anew in the transaction in which a meeting goes.
+    sender = models.ForeignKey(
+        "self",
+        models.DO_NOTHING,
+        verbose_name=_("number of the meeting that sends Sally"),
+        related_name="+",
+        null=True,
+        blank=True,
+        editable=False,
+        db_constraint=False,
+        db_index=False,
+    )
+    planned_at = models.DateTimeField(_("last decided"), null=True, blank=True, editable=False)
     created_at = models.DateTimeField(_("first seen"), default=timezone.now, editable=False)
     updated_at = models.DateTimeField(_("last changed"), default=timezone.now, editable=False)
 
@@ -254,7 +282,11 @@ class Meeting(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["connection", "calendar_id", "external_id"], name="meeting_once")
         ]
-        indexes = [models.Index(fields=["connection", "start"], name="meeting_agenda")]
+        indexes = [
+            models.Index(fields=["connection", "start"], name="meeting_agenda"),
+            models.Index(fields=["room"], name="meeting_room", condition=~Q(room="")),
+            models.Index(fields=["join_at"], name="meeting_to_join", condition=Q(join_at__isnull=False)),
+        ]
 
     def __str__(self) -> str:
         return self.subject

@@ -300,6 +300,7 @@ class CalendarConnection(models.Model):
                 counts |= deleted  # type: ignore[arg-type]  # receivers return counts by name
             ConnectionSecret.objects.filter(pk=self.pk).delete()
             self.delete()
+            signals.disconnected.send(CalendarConnection, connection=self)
         logger.info("connection %s disconnected: %s", pk, counts)
         return counts
 

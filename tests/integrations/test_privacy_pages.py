@@ -23,7 +23,7 @@ from django.utils import timezone
 from django.utils.functional import lazy
 from django.utils.translation import get_language
 
-from calendars.models import Change, LookedAt, Meeting
+from calendars.models import Change, LookedAt, Meeting, Override, Participation
 from integrations.models import AccessRecord, ApprovalRequest, CalendarConnection, PasswordTrial
 from sally import stored
 from sally.models import User
@@ -51,6 +51,8 @@ def fill(user: User) -> World:
         owner=user, connection=world.connection, account=world.connection.account_email, at=NOW, last_at=NOW,
         method="GET", endpoint="calendarView", why="schedule", status=200,
     )  # fmt: skip
+    Participation.objects.create(user=user, rule="all")
+    Override.objects.create(user=user, uid="a series", whole_series=True, choice="skip")
     return world
 
 
@@ -96,6 +98,8 @@ def test_the_page_counts_the_rows_of_each_kind(theirs: World) -> None:
         "Your meetings": "2 rows",
         "What happened to your meetings": "1 row",
         "Events that Sally need not read again": "1 row",
+        "When Sally joins your meetings": "1 row",
+        "What you decided about single meetings": "1 row",
     }
 
 
@@ -163,6 +167,8 @@ def test_the_file_holds_every_kind_with_its_rows_in_words_and_names(theirs: Worl
         ("calendars.Meeting", 1),
         ("calendars.Change", 1),
         ("calendars.LookedAt", 1),
+        ("calendars.Participation", 1),
+        ("calendars.Override", 1),
     ]
     assert document["kinds"][10]["title"] == "Your meetings"
     assert document["kinds"][10]["why"].startswith("So that you see what is coming up")
@@ -294,7 +300,7 @@ def test_it_costs_one_query_for_each_kind(theirs: World) -> None:
     response = signed_in(theirs.owner).post(DOWNLOAD)
     with CaptureQueriesContext(database) as captured:
         response.getvalue()
-    assert len(captured) == 13
+    assert len(captured) == 15
 
 
 def test_the_password_is_asked_for_when_it_was_long_ago(theirs: World) -> None:
