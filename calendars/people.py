@@ -86,6 +86,7 @@ def _to_ascii(label: str) -> str:
     return label.lower() if label.isascii() else idna.encode(label, uts46=True).decode("ascii")
 
 
+@lru_cache(maxsize=65_536)
 def is_listed(address: str, domains: frozenset[str]) -> bool:
     """Whether the domain of ``address``, or one above it, is among ``domains`` (canonical)."""
     domain = canonical(address).rpartition("@")[2]

@@ -125,6 +125,8 @@ _ENDS_AT = {
 _ANSWERED_YES = frozenset({Response.ACCEPTED, Response.ORGANIZER})
 _NO_PERSON = frozenset({"resource", "list"})
 
+_MINUTE = timedelta(minutes=1)
+
 _Found = tuple[Reason, str]
 
 
@@ -241,11 +243,10 @@ def _missing(facts: Facts, joinable: frozenset[str], now: datetime | None) -> _F
 
 
 def _said(overrides: Overrides) -> _Found | None:
-    by_series = overrides.this.choice is None
-    choice = overrides.series.choice if by_series else overrides.this.choice
-    if choice is None or choice == Choice.FOLLOW:
+    choice = overrides.this.choice or overrides.series.choice
+    if not choice or choice == Choice.FOLLOW:
         return None
-    return Reason.ASKED if choice == Choice.JOIN else Reason.REFUSED, "series" if by_series else ""
+    return Reason.ASKED if choice == Choice.JOIN else Reason.REFUSED, "" if overrides.this.choice else "series"
 
 
 def _out_of_rule(facts: Facts, terms: Terms) -> _Found | None:
@@ -266,18 +267,22 @@ def _ruled(facts: Facts, terms: Terms, circle: Circle) -> _Found:
 
 
 def _by_rule(facts: Facts, rule: Rule, circle: Circle) -> _Found:
-    if rule == Rule.ALL:
-        return Reason.ALL, ""
-    if rule == Rule.HOST:
-        return Reason.HOST if facts.is_organizer else Reason.NOT_HOST, ""
     if rule not in _BY_PEOPLE:
-        return Reason.NEVER, ""
+        return _by_itself(facts, rule), ""
     is_sought, found, nobody = _BY_PEOPLE[rule]
     for one in _people(facts, circle):
         if is_sought(one, circle):
             return found, one.address or one.name
     # The organizer sees everybody, whoever else does not.
     return Reason.HIDDEN if facts.attendees_hidden and not facts.is_organizer else nobody, ""
+
+
+def _by_itself(facts: Facts, rule: Rule) -> Reason:
+    if rule == Rule.ALL:
+        return Reason.ALL
+    if rule == Rule.HOST:
+        return Reason.HOST if facts.is_organizer else Reason.NOT_HOST
+    return Reason.NEVER
 
 
 def _people(facts: Facts, circle: Circle) -> Iterator[Invited]:
@@ -297,7 +302,8 @@ def _is_unlisted(one: Invited, circle: Circle) -> bool:
 
 
 def _is_no_user(one: Invited, circle: Circle) -> bool:
-    return canonical(one.address) not in circle.users
+    address = canonical(one.address)
+    return not address or address not in circle.users
 
 
 def _is_outsider(one: Invited, circle: Circle) -> bool:
@@ -324,14 +330,17 @@ def _switched_off(facts: Facts, terms: Terms) -> Reason | None:
     return None
 
 
-def _lead(overrides: Overrides, terms: Terms) -> timedelta:
-    said = (one.lead for one in (overrides.this, overrides.series) if one.lead is not None)
-    return timedelta(minutes=next(said, terms.lead))
+def _lead(overrides: Overrides, terms: Terms) -> int:
+    for said in (overrides.this.lead, overrides.series.lead):
+        if said is not None:
+            return said
+    return terms.lead
 
 
-def _join_at(start: datetime, end: datetime, lead: timedelta) -> datetime:
-    """Never after the end: who wants to come late to a short meeting comes at its start."""
+def _join_at(start: datetime, end: datetime, lead: int) -> datetime:
+    """Who would come late to a meeting that is over by then comes at its start."""
     try:
-        return start + lead if start + lead < end else start
+        join_at = start + lead * _MINUTE
     except OverflowError:  # within minutes of the first or last moment that there is
         return start
+    return join_at if join_at < end else start
