@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from calendars.people import canonical, canonical_domain, is_listed
-from sally.models import Organization
+from sally.models import _DOMAIN, Organization
 
 COMPANY = frozenset({"company.com"})
 # Round-trips: each letter is the small one of its capital (not so "ß", "ı", "ſ" or "ς").
@@ -193,6 +194,12 @@ def test_what_the_whitelist_takes_is_understood(entry: str, expected: str) -> No
     organization.clean()
     assert canonical_domain(entry) == expected
     assert canonical_domain(organization.internal_domains[0]) == expected
+
+
+@given(st.from_regex(re.compile(_DOMAIN.pattern, re.ASCII), fullmatch=True))
+def test_whatever_the_whitelist_takes_in_ascii_is_understood(entry: str) -> None:
+    assume(len(entry.strip().removeprefix("@")) <= 253)
+    assert canonical_domain(entry) == entry.strip().removeprefix("@").lower()
 
 
 @pytest.mark.parametrize(
