@@ -29,7 +29,7 @@ from sally.models import Organization, User
 
 PREVIEWED = timedelta(days=14)
 COUNTED = timedelta(days=7)
-EVERYTHING = Q()
+EVERYTHING = ~Q(pk__in=[])  # an empty Q would be nothing beside another: Q() | other is other
 NOTHING = Q(pk__in=[])
 
 

@@ -1,0 +1,37 @@
+"""Plans after changes that are easily forgotten; each was found by the simulated month."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+
+from calendars import attendance
+from calendars.models import Meeting
+from integrations.events import Attendee, Response
+from sally.models import Organization, User
+from tests.calendars.test_overrides_survive import NOW, connect, hours, online, plan, run
+from tests.memory import MemoryClient
+
+LONG_AGO = hours(-1000)
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture(autouse=True)
+def _clock() -> Iterator[None]:
+    with time_machine.travel(NOW, tick=False):
+        yield
+
+
+def set_default(organization: Organization, rule: str, **values: Any) -> None:
+    attendance.save_organization(organization, {"rule": rule} | values, ["quay.example"], NOW)
+
+
+def test_a_default_that_is_set_reaches_meetings_without_a_link(alice: User, quay: Organization) -> None:
+    attendance.save_terms(alice, {"rule": ""}, LONG_AGO)
+    run(connect(alice), MemoryClient(online("a", 5, online_url="")))
+    set_default(quay, "all")
+    assert plan("a") == ("no_link", "")
