@@ -48,6 +48,7 @@ class Draft:
     organizer_name: str
     organizer_email: str
     attendees: tuple[tuple[str, str, str, str], ...]
+    attendees_hidden: bool
     location: str
     join_url: str
     service: str
@@ -95,6 +96,7 @@ def draft(event: RemoteEvent, found: Found | None, *, looked_at_whole: bool = Tr
         organizer_name=event.organizer.name,
         organizer_email=event.organizer.address,
         attendees=tuple((one.name, one.address, one.kind, one.response.value) for one in event.attendees),
+        attendees_hidden=event.attendees_hidden,
         location=event.location,
         join_url=found.link.url if found else "",
         service=found.link.service if found else "",

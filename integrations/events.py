@@ -95,7 +95,8 @@ class RemoteEvent:
     ``start`` and ``end`` are aware and in UTC. For an all-day event they are midnight UTC of ``start_date`` and
     ``end_date`` (exclusive), which are what counts: all-day events are dates, not instants. ``original_start`` is
     the slot of the series that an occurrence or exception fills. ``body`` is None until filled; ``partial`` says
-    that attendees and addresses are missing too.
+    that attendees and addresses are missing too. ``attendees_hidden``: the organizer lets nobody else see who is
+    invited, so that ``attendees`` never is all of them; false of what the mailbox's owner organizes.
     """
 
     id: str
@@ -120,6 +121,7 @@ class RemoteEvent:
     attendees: tuple[Attendee, ...]
     location: str
     online_url: str
+    attendees_hidden: bool = False
     body: str | None = None
     partial: bool = False
 

@@ -108,6 +108,19 @@ def is_room(attendee: Any) -> bool:
     return str(attendee.params.get("CUTYPE", "")).upper() in ("ROOM", "RESOURCE")
 
 
+def seen_attendees(event: Event, owner: str) -> list[Any]:
+    """Those whom the mailbox's owner sees: themselves only, where somebody else organizes it and hides them."""
+    attendees = every(event, "ATTENDEE")
+    if not hides_attendees(event) or part_of_owner(event, owner)[0]:
+        return attendees
+    return [one for one in attendees if address_of(one)["address"].lower() == owner.lower()]
+
+
+def hides_attendees(event: Event) -> bool:
+    """iCalendar has no property for it: this one is the sandbox's own."""
+    return str(event.get("X-MICROSOFT-HIDEATTENDEES", "")).upper() == "TRUE"
+
+
 def stamp_of(event: Event, *names: str) -> datetime:
     """The first of these properties that is a time; a fixed day where none is, so that no change is seen in it."""
     for name in names:

@@ -69,7 +69,7 @@ _CONSUMERS_ID = "9188040d-6c67-4c5b-b112-36a304b66dad"
 
 _LISTED = (
     "id,changeKey,iCalUId,type,seriesMasterId,originalStart,subject,start,end,isAllDay,isCancelled,sensitivity,"
-    "responseStatus,showAs,isOrganizer,organizer,attendees,location,onlineMeeting,onlineMeetingUrl"
+    "responseStatus,showAs,isOrganizer,organizer,attendees,hideAttendees,location,onlineMeeting,onlineMeetingUrl"
 )
 _NAMES = _LISTED.split(",")
 _PREFER = 'outlook.timezone="UTC", IdType="ImmutableId"'
@@ -460,6 +460,7 @@ def _event(item: Mapping[str, Any], version: str = "") -> RemoteEvent | None:
     kind = _KINDS.get(str(item.get("type")), Kind.SINGLE)
     original = _instant(item.get("originalStart")) if kind is not Kind.SINGLE else None
     sensitivity = item.get("sensitivity")
+    is_organizer = item.get("isOrganizer") is True
     return RemoteEvent(
         id=id,
         calendar_id=PRIMARY,
@@ -478,9 +479,10 @@ def _event(item: Mapping[str, Any], version: str = "") -> RemoteEvent | None:
         confidential=sensitivity == "confidential",
         response=_RESPONSES.get(str(_part(item, "responseStatus").get("response")), Response.NONE),
         show_as=_SHOW_AS.get(str(item.get("showAs")), ShowAs.UNKNOWN),
-        is_organizer=item.get("isOrganizer") is True,
+        is_organizer=is_organizer,
         organizer=_person(_part(item, "organizer")),
         attendees=tuple(_attendees(item.get("attendees"))),
+        attendees_hidden=item.get("hideAttendees") is True and not is_organizer,  # who hides them sees all
         location=clean(_part(item, "location").get("displayName"), LONGEST_LOCATION),
         online_url=clean(_part(item, "onlineMeeting").get("joinUrl") or item.get("onlineMeetingUrl"), LONGEST_URL),
     )

@@ -80,6 +80,14 @@ class TestWhatIsWritten:
         assert (meeting.organizer_name, meeting.organizer_email) == ("Tomas Ruy", "tomas@quay.example")
         assert (meeting.ical_uid, meeting.external_id) == ("uid-a", "a")
 
+    def test_that_others_are_hidden_is_kept_with_those_who_are_seen(self, connection: CalendarConnection) -> None:
+        client = MemoryClient(event("a", hours(1), attendees_hidden=True), event("b", hours(2)))
+        run(connection, client)
+        assert dict(Meeting.objects.values_list("external_id", "attendees_hidden")) == {"a": True, "b": False}
+        client.put(event("a", hours(1)))
+        run(connection, client)
+        assert Meeting.objects.get(external_id="a").attendees_hidden is False
+
     def test_all_day_meetings_are_dates(self, connection: CalendarConnection) -> None:
         run(connection, MemoryClient(all_day("a", hours(24).date(), 2)))
         meeting = Meeting.objects.get()

@@ -486,6 +486,7 @@ class TestAMeeting:
         assert shown["Service"] == "Zoom"
         assert shown["Private"] == "yes"
         assert shown["Cancelled"] == "no"
+        assert shown["Attendees hidden by the organizer"] == "no"
         assert shown["First day"] == "–"
         assert shown["Attendees"] == (
             "Mara Lind, mara@quay.example, optional, accepted; pier2@quay.example, room or resource, not answered"

@@ -290,6 +290,7 @@ ITEM: dict[str, Any] = {
         },
         {"type": "resource", "status": {}, "emailAddress": {"name": "Pier room 2", "address": "pier2@quay.example"}},
     ],
+    "hideAttendees": False,
     "onlineMeeting": {"joinUrl": "https://teams.example/l/meetup-join/1"},
 }
 
@@ -334,6 +335,11 @@ def test_an_item_is_read_field_by_field() -> None:
         ({"sensitivity": "confidential"}, "private", False),
         ({"sensitivity": "confidential"}, "confidential", True),
         ({"isCancelled": True}, "cancelled", True),
+        ({}, "attendees_hidden", False),
+        ({"hideAttendees": True}, "attendees_hidden", True),
+        ({"hideAttendees": True, "isOrganizer": True}, "attendees_hidden", False),
+        ({"hideAttendees": "true"}, "attendees_hidden", False),
+        ({"hideAttendees": None}, "attendees_hidden", False),
         # A zone that nobody knows is UTC, as was asked for; one that is known is converted.
         ({"start": {"dateTime": "2026-11-24T09:30:00", "timeZone": "tzone://Microsoft/Custom"}}, "start",
          datetime(2026, 11, 24, 9, 30, tzinfo=UTC)),
@@ -386,6 +392,13 @@ def test_an_all_day_item_that_ends_as_it_begins_lasts_a_day() -> None:
     assert (found.start_date, found.end_date) == (date(2026, 12, 24), date(2026, 12, 25))
 
 
+def test_hidden_attendees_are_asked_for_and_told(microsoft: Sandbox, ines: CalendarConnection) -> None:
+    hidden = CALENDAR.replace("SUMMARY:Single\n", "SUMMARY:Single\nX-MICROSOFT-HIDEATTENDEES:TRUE\n")
+    microsoft.control("PUT", f"mailboxes/{INES}", text=hidden)
+    found = {one.subject: one.attendees_hidden for one in open_calendar(ines).events(WINDOW)}
+    assert (found["Single"], found["Series"]) == (True, False)
+
+
 def test_the_version_changes_with_the_change_key_and_with_any_listed_field() -> None:
     versions = {
         read().version,
@@ -394,8 +407,9 @@ def test_the_version_changes_with_the_change_key_and_with_any_listed_field() -> 
         read(location={"displayName": "Elsewhere"}).version,
         read(responseStatus={"response": "accepted"}).version,
         read(onlineMeeting={"joinUrl": "https://teams.example/l/meetup-join/2"}).version,
+        read(hideAttendees=True).version,
     }
-    assert len(versions) == 6
+    assert len(versions) == 7
     assert read().version == read().version
 
 

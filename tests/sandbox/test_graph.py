@@ -121,6 +121,32 @@ def test_a_conference_of_another_service_is_an_online_meeting_too(office: Signed
     assert event["sensitivity"] == "confidential"
 
 
+@pytest.mark.parametrize(
+    ("organizer", "seen"),
+    [
+        ("tomas@quay.example", ["ines@quay.example"]),
+        ("ines@quay.example", ["ines@quay.example", "luc@partner.example"]),
+    ],
+)
+def test_whom_the_organizer_hides_the_organizer_alone_sees(ines: SignedIn, organizer: str, seen: list[str]) -> None:
+    ines.sandbox.control(
+        "PUT",
+        "mailboxes/ines@quay.example",
+        text="BEGIN:VCALENDAR\nVERSION:2.0\nBEGIN:VEVENT\nUID:1\nSUMMARY:Town hall\nDTSTART:20270511T120000Z\n"
+        f"ORGANIZER:mailto:{organizer}\nATTENDEE:mailto:ines@quay.example\nATTENDEE:mailto:luc@partner.example\n"
+        "X-MICROSOFT-HIDEATTENDEES:TRUE\nEND:VEVENT\nEND:VCALENDAR\n",
+    )
+    (event,) = ines.view(*SPAN)
+
+    assert event["hideAttendees"] is True
+    assert [one["emailAddress"]["address"] for one in event["attendees"]] == seen
+    assert event["organizer"]["emailAddress"]["address"] == organizer
+
+
+def test_attendees_are_seen_unless_hidden(office: SignedIn) -> None:
+    assert {event["hideAttendees"] for event in office.view(*SPAN)} == {False}
+
+
 def test_the_master_has_the_pattern_and_the_first_times(office: SignedIn) -> None:
     master_id = office.view(*SPAN)[0]["seriesMasterId"]
     master = office.get(f"me/events/{master_id}").json()

@@ -126,6 +126,8 @@ def event_of(item: Any, home: ZoneInfo, version: str = "") -> RemoteEvent | None
         show_as=_SHOW_AS.get(text_of(item, "LegacyFreeBusyStatus"), ShowAs.UNKNOWN),
         is_organizer=is_organizer,
         organizer=Person(clean(_organizer_name(item), LONGEST_NAME), _address(item, "Organizer/Mailbox/EmailAddress")),
+        # Whether there are others whom the organizer hides, EWS has no property to tell (its CalendarItem:
+        # https://learn.microsoft.com/exchange/client-developer/web-service-reference/calendaritem).
         attendees=tuple(_attendees(item)),
         location=clean(text_of(item, "Location"), LONGEST_LOCATION),
         online_url=_online_url(item),
