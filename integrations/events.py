@@ -94,9 +94,10 @@ class RemoteEvent:
 
     ``start`` and ``end`` are aware and in UTC. For an all-day event they are midnight UTC of ``start_date`` and
     ``end_date`` (exclusive), which are what counts: all-day events are dates, not instants. ``original_start`` is
-    the slot of the series that an occurrence or exception fills. ``body`` is None until filled; ``partial`` says
-    that attendees and addresses are missing too. ``attendees_hidden``: the organizer lets nobody else see who is
-    invited, so that ``attendees`` never is all of them; false of what the mailbox's owner organizes.
+    the slot of the series that an occurrence or exception fills; all of a series share their ``ical_uid``. ``body`` is
+    None until filled; ``partial`` says that attendees and addresses are missing too. ``attendees_hidden``: the
+    organizer lets nobody else see who is invited, so that ``attendees`` never is all of them; false of what the
+    mailbox's owner organizes.
     """
 
     id: str

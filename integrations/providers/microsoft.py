@@ -421,6 +421,7 @@ def _is_master(item: Mapping[str, Any]) -> bool:
     return item.get("type") == "seriesMaster"
 
 
+_DAY_IN_UID = re.compile(r"\A(040000008200E00074C5B7101A82E008)[0-9A-F]{8}", re.IGNORECASE | re.ASCII)
 _KINDS = {"occurrence": Kind.OCCURRENCE, "exception": Kind.EXCEPTION}
 _RESPONSES = {
     "organizer": Response.ORGANIZER,
@@ -467,7 +468,7 @@ def _event(item: Mapping[str, Any], version: str = "") -> RemoteEvent | None:
         version=version or _version(item),
         kind=kind,
         series_id=clean(item.get("seriesMasterId"), LONGEST_ID),
-        ical_uid=clean(item.get("iCalUId"), LONGEST_ID),
+        ical_uid=_uid(clean(item.get("iCalUId"), LONGEST_ID)),
         original_start=original or (start if kind is not Kind.SINGLE else None),
         subject=clean(item.get("subject"), LONGEST_SUBJECT),
         start=start,
@@ -496,6 +497,16 @@ def _part(item: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 def _person(holder: Mapping[str, Any]) -> Person:
     address = _part(holder, "emailAddress")
     return Person(clean(address.get("name"), LONGEST_NAME), clean(address.get("address"), LONGEST_ADDRESS))
+
+
+def _uid(text: str) -> str:
+    """The same for all of a series, whether or not Graph names the occurrence's day in it.
+
+    It is documented to differ and seen not to: https://github.com/microsoftgraph/microsoft-graph-docs/issues/17479.
+    Without the day it is what Outlook calls the clean global object id, which all instances of a series share:
+    https://learn.microsoft.com/openspecs/exchange_server_protocols/ms-oxocal/3a11139f-52fa-4d2d-9b43-9f3007e38f08
+    """
+    return _DAY_IN_UID.sub(r"\g<1>00000000", text)
 
 
 def _attendees(items: object) -> Iterator[Attendee]:

@@ -335,6 +335,12 @@ def test_an_item_is_read_field_by_field() -> None:
         ({"sensitivity": "confidential"}, "private", False),
         ({"sensitivity": "confidential"}, "confidential", True),
         ({"isCancelled": True}, "cancelled", True),
+        # The day of an occurrence is no part of what its series is known by.
+        ({"iCalUId": "040000008200E00074C5B7101A82E00807D803195025D461E473C801"}, "ical_uid",
+         "040000008200E00074C5B7101A82E008000000005025D461E473C801"),
+        ({"iCalUId": "040000008200e00074c5b7101a82e00800000000aa"}, "ical_uid",
+         "040000008200e00074c5b7101a82e00800000000aa"),
+        ({"iCalUId": "07D80319@quay.example"}, "ical_uid", "07D80319@quay.example"),
         ({}, "attendees_hidden", False),
         ({"hideAttendees": True}, "attendees_hidden", True),
         ({"hideAttendees": True, "isOrganizer": True}, "attendees_hidden", False),
