@@ -82,9 +82,15 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Attendee:
+    """Somebody invited. ``kind`` is "required", "optional", "resource" (a room) or "list".
+
+    A list is one of an Exchange server's public distribution lists, which stands for people whom nobody here can name.
+    Where a calendar does not tell its lists from people, as Graph, they are required or optional like these.
+    """
+
     name: str
     address: str
-    kind: str  # required, optional, resource
+    kind: str
     response: Response
 
 

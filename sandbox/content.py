@@ -108,6 +108,10 @@ def is_room(attendee: Any) -> bool:
     return str(attendee.params.get("CUTYPE", "")).upper() in ("ROOM", "RESOURCE")
 
 
+def is_list(attendee: Any) -> bool:
+    return str(attendee.params.get("CUTYPE", "")).upper() == "GROUP"
+
+
 def seen_attendees(event: Event, owner: str) -> list[Any]:
     """Those whom the mailbox's owner sees: themselves only, where somebody else organizes it and hides them."""
     attendees = every(event, "ATTENDEE")

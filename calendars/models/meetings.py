@@ -207,6 +207,7 @@ class GuestKind(models.TextChoices):
     REQUIRED = "required", _("required")
     OPTIONAL = "optional", _("optional")
     RESOURCE = "resource", _("room or resource")
+    LIST = "list", _("distribution list")
 
 
 @dataclass(frozen=True)

@@ -72,14 +72,16 @@ def plain(read: Callable[[Seen], str | None]) -> Write:
     return write
 
 
-def _mailbox(parent: Element, person: dict[str, str], *, name_only: bool = False) -> None:
+def _mailbox(
+    parent: Element, person: dict[str, str], *, name_only: bool = False, mailbox_type: str = "Mailbox"
+) -> None:
     element = add(parent, t("Mailbox"))
     add(element, t("Name"), person["name"])
     if name_only or not person["address"]:
         return
     add(element, t("EmailAddress"), person["address"])
     add(element, t("RoutingType"), "SMTP")
-    add(element, t("MailboxType"), "Mailbox")
+    add(element, t("MailboxType"), mailbox_type)
 
 
 def _organizer(seen: Seen, parent: Element, name: str) -> None:
@@ -104,7 +106,8 @@ def _attendees(seen: Seen, parent: Element, name: str) -> None:
     group = add(parent, t(name))
     for one in invited:
         attendee = add(group, t("Attendee"))
-        _mailbox(attendee, content.address_of(one))
+        mailbox_type = "PublicDL" if content.is_list(one) else "Mailbox"
+        _mailbox(attendee, content.address_of(one), mailbox_type=mailbox_type)
         add(attendee, t("ResponseType"), _RESPONSES.get(content.answer_of(one)["response"], "Unknown"))
 
 

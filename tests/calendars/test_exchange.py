@@ -171,6 +171,19 @@ def test_a_failure_ends_as_its_row_says_and_loses_no_meeting(
         assert (connection.last_error, connection.failures) == ("", 0)
 
 
+def test_a_distribution_list_is_shown_as_one(microsoft: Sandbox, connection: CalendarConnection) -> None:
+    people = "ORGANIZER:mailto:tomas@quay.example\nATTENDEE;CN=The works;CUTYPE=GROUP:mailto:works@quay.example\n"
+    people += "ATTENDEE;CN=Ines Falk:mailto:ines@quay.example\n"
+    text = calendar(1, every=timedelta(hours=1)).replace("SUMMARY:", f"{people}SUMMARY:")
+    microsoft.control("PUT", f"mailboxes/{INES}", text=text)
+    sync_once(connection)
+    found = [(one.name, one.address, str(one.kind.label)) for one in Meeting.objects.get().guests]
+    assert found == [
+        ("The works", "works@quay.example", "distribution list"),
+        ("Ines Falk", "ines@quay.example", "required"),
+    ]
+
+
 class TestARefusedPassword:
     """Directories lock accounts: one login, and then none until the person enters a password."""
 

@@ -9,6 +9,18 @@ from tests.sandbox.ews import NAMES, Mailbox
 from tests.sandbox.exceptions import CALENDAR
 
 YEARS = ("2026-06-01T00:00:00Z", "2028-05-01T00:00:00Z")
+WITH_A_LIST = """BEGIN:VCALENDAR
+VERSION:2.0
+BEGIN:VEVENT
+UID:1
+SUMMARY:Town hall
+DTSTART:20270511T120000Z
+ORGANIZER:mailto:tomas@quay.example
+ATTENDEE;CN=The works;CUTYPE=GROUP:mailto:works@quay.example
+ATTENDEE;CN=Ines Falk;PARTSTAT=ACCEPTED:mailto:ines@quay.example
+END:VEVENT
+END:VCALENDAR
+"""
 LINKS = ("SkypeTeamsMeetingUrl", "OnlineMeetingExternalLink", "OnlineMeetingConfLink", "UCMeetingSetting")
 
 
@@ -51,6 +63,16 @@ def test_the_people_of_a_meeting_are_told_with_their_answers(exchange: Mailbox) 
     ]
     assert _people(item, "OptionalAttendees") == [("jonas@quay.example", "NoResponseReceived")]
     assert _people(item, "Resources") == [("pier2@quay.example", "Accept")]
+
+
+def test_a_distribution_list_is_told_from_people(exchange: Mailbox) -> None:
+    exchange.put(WITH_A_LIST)
+    item = _get(exchange, "Town hall")
+
+    assert [
+        (one.findtext("t:EmailAddress", None, NAMES), one.findtext("t:MailboxType", None, NAMES))
+        for one in item.iterfind("t:RequiredAttendees/t:Attendee/t:Mailbox", NAMES)
+    ] == [("works@quay.example", "PublicDL"), ("ines@quay.example", "Mailbox")]
 
 
 @pytest.mark.parametrize(

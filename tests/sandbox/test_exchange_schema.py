@@ -14,7 +14,7 @@ from tests.sandbox.ews import INES, NAMES, SPRING, Mailbox
 from tests.sandbox.exceptions import CALENDAR
 from tests.sandbox.exchange_client import ACCOUNTS, account
 from tests.sandbox.real_calendar import rust_teams
-from tests.sandbox.test_exchange_get_item import LINKS, PATTERNS
+from tests.sandbox.test_exchange_get_item import LINKS, PATTERNS, WITH_A_LIST
 
 pytestmark = pytest.mark.needs("ews_schema")
 
@@ -97,6 +97,15 @@ def test_every_answer_is_valid(exchange: Mailbox, source: str, switches: dict[st
         valid += 1
 
     assert valid == len(asked) > 40  # N of N valid
+
+
+def test_a_distribution_list_is_valid(exchange: Mailbox) -> None:
+    exchange.put(WITH_A_LIST)
+    (row,) = exchange.view("2027-05-01T00:00:00Z", "2027-06-01T00:00:00Z")
+    content = exchange.ask(ews.get_item(row["ItemId"], wanted=ews.shape("AllProperties"))).response.content
+
+    assert b"PublicDL" in content
+    assert _wrong(content) == []
 
 
 @pytest.mark.parametrize("code", ["ErrorMailboxMoveInProgress", "ErrorPasswordExpired", "ErrorNonExistentMailbox"])

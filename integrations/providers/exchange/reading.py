@@ -50,6 +50,8 @@ _SHOW_AS = {
     "WorkingElsewhere": ShowAs.ELSEWHERE,
 }
 _ATTENDEES = {"RequiredAttendees": "required", "OptionalAttendees": "optional", "Resources": "resource"}
+# One in the server's address book; "PrivateDL" is a group among its owner's contacts, "GroupMailbox" a team's mailbox.
+_PUBLIC_LIST = "PublicDL"
 _LINKS = ("JoinOnlineMeetingUrl", "MeetingWorkspaceUrl", "NetShowUrl")
 _VERSIONED = (
     "Subject",
@@ -218,7 +220,8 @@ def _attendees(item: Any) -> Iterator[Attendee]:
         for one in item.iterfind(f"{{{TNS}}}{element}/{{{TNS}}}Attendee"):
             name = clean(text_of(one, "Mailbox/Name"), LONGEST_NAME)
             response = _RESPONSES.get(text_of(one, "ResponseType"), Response.NONE)
-            yield Attendee(name, _address(one, "Mailbox/EmailAddress"), kind, response)
+            is_list = text_of(one, "Mailbox/MailboxType") == _PUBLIC_LIST
+            yield Attendee(name, _address(one, "Mailbox/EmailAddress"), "list" if is_list else kind, response)
 
 
 def _body(item: Any) -> str | None:

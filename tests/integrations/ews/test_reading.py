@@ -204,6 +204,28 @@ def test_people_and_body_of_an_item_read_alone() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("element", "mailbox_type", "kind"),
+    [
+        ("RequiredAttendees", "PublicDL", "list"),
+        ("OptionalAttendees", "PublicDL", "list"),
+        ("Resources", "PublicDL", "list"),
+        ("RequiredAttendees", "PrivateDL", "required"),
+        ("OptionalAttendees", "GroupMailbox", "optional"),
+        ("RequiredAttendees", "Mailbox", "required"),
+        ("RequiredAttendees", "OneOff", "required"),
+        ("Resources", "Mailbox", "resource"),
+    ],
+)
+def test_a_public_list_is_told_from_people(element: str, mailbox_type: str, kind: str) -> None:
+    event = read(
+        f"<t:{element}><t:Attendee><t:Mailbox><t:Name>Works</t:Name><t:EmailAddress>works@quay.example</t:EmailAddress>"
+        f"<t:RoutingType>SMTP</t:RoutingType><t:MailboxType>{mailbox_type}</t:MailboxType></t:Mailbox></t:Attendee>"
+        f"</t:{element}>"
+    )
+    assert [(one.address, one.kind) for one in event.attendees] == [("works@quay.example", kind)]
+
+
 def named(name: str, value: str) -> str:
     return (
         f'<t:ExtendedProperty><t:ExtendedFieldURI DistinguishedPropertySetId="PublicStrings" PropertyName="{name}"'
