@@ -12,7 +12,7 @@ from calendars.rooms import room_of
 from integrations.events import RemoteEvent, Window
 
 # To be raised when the same event would give another draft, as with a new service: all events are then looked at again.
-EDITION = 1
+EDITION = 2
 
 
 Slot = tuple[str, str, datetime | None]

@@ -11,7 +11,7 @@ import pytest
 import time_machine
 from pytest_django import Settings
 
-from calendars import sync
+from calendars import merge, sync
 from calendars.models import Change, LookedAt, Meeting
 from integrations.accounts import SignedIn
 from integrations.errors import (
@@ -87,6 +87,14 @@ class TestWhatIsWritten:
         client.put(event("a", hours(1)))
         run(connection, client)
         assert Meeting.objects.get(external_id="a").attendees_hidden is False
+
+    def test_the_room_behind_a_link_comes_and_goes_with_it(self, connection: CalendarConnection) -> None:
+        client = MemoryClient(event("a", hours(1), location=ZOOM), event("b", hours(2), location=BARE))
+        run(connection, client)
+        assert set(Meeting.objects.values_list("room", flat=True)) == {"zoom:84512345678"}
+        client.put(event("a", hours(1)), event("b", hours(2), location="https://meet.google.com/hbrquaywrk"))
+        run(connection, client)
+        assert dict(Meeting.objects.values_list("external_id", "room")) == {"a": "", "b": "meet:hbr-quay-wrk"}
 
     def test_all_day_meetings_are_dates(self, connection: CalendarConnection) -> None:
         run(connection, MemoryClient(all_day("a", hours(24).date(), 2)))
@@ -178,7 +186,7 @@ class TestWhatIsWritten:
     ) -> None:
         client = MemoryClient(event("a", hours(1)))
         run(connection, client)
-        monkeypatch.setattr("calendars.merge.EDITION", 2)
+        monkeypatch.setattr("calendars.merge.EDITION", merge.EDITION + 1)
         client.bodies = {"a": ZOOM}
         for _ in range(2):
             run(connection, client)

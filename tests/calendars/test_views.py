@@ -425,6 +425,7 @@ class TestAMeeting:
             attendees=[["Mara Lind", "mara@quay.example", "optional", "accepted"],
                        ["", "pier2@quay.example", "resource", "none"]],
             location="Pier room 2", join_url="https://us02web.zoom.us/j/84512345678?pwd=x1", service="zoom",
+            room="zoom:84512345678",
             link_source="body",
         )  # fmt: skip
 
@@ -484,6 +485,7 @@ class TestAMeeting:
         assert shown["UID (iCalendar)"] == "uid-9"
         assert shown["Place in the series"] == "24 November 2026, 09:00"
         assert shown["Service"] == "Zoom"
+        assert shown["Room"] == "zoom:84512345678"
         assert shown["Private"] == "yes"
         assert shown["Cancelled"] == "no"
         assert shown["Attendees hidden by the organizer"] == "no"
