@@ -126,7 +126,7 @@ def meetings_changed(
     group = Group.of(home)
     if connection.last_synced_at is None and _is_alias(connection):
         group.replan(EVERYTHING, now)  # the person is now known by this address too
-    elif group.terms(connection.owner_id):
+    else:
         group.replan(Q(pk__in=touched), now, rooms=left)
 
 

@@ -35,3 +35,17 @@ def test_a_default_that_is_set_reaches_meetings_without_a_link(alice: User, quay
     run(connect(alice), MemoryClient(online("a", 5, online_url="")))
     set_default(quay, "all")
     assert plan("a") == ("no_link", "")
+
+
+def test_a_past_meeting_that_is_moved_ahead_is_not_planned_by_terms_that_are_gone(
+    alice: User, quay: Organization
+) -> None:
+    attendance.save_terms(alice, {"rule": ""}, LONG_AGO)
+    set_default(quay, "all")
+    connection, client = connect(alice), MemoryClient(online("a", -5))
+    run(connection, client, NOW - 6 * HOUR)
+    assert Meeting.objects.get().join_at == NOW - 5 * HOUR - timedelta(minutes=1)
+    set_default(quay, "")
+    client.put(online("a", 5))
+    run(connection, client)
+    assert (plan("a"), Meeting.objects.get().join_at) == (("", ""), None)
