@@ -131,11 +131,12 @@ def terms_of(participation: Participation | None, default: OrganizationParticipa
     """What counts for somebody; None before they confirmed a rule, and while they follow a default that is none."""
     if participation is None:
         return None
-    ruled = default if default and default.rule and (default.locked or not participation.rule) else participation
+    is_locked = default is not None and default.locked and bool(default.rule)
+    ruled = default if default and (is_locked or not participation.rule) else participation
     if not ruled.rule:
         return None
     leads = [participation.lead, default.lead if default else None]
-    lead = next((one for one in (reversed(leads) if default and default.locked else leads) if one is not None), USUAL)
+    lead = next((one for one in (reversed(leads) if is_locked else leads) if one is not None), USUAL)
     return Terms(
         rule=Rule(ruled.rule),
         only_accepted=ruled.only_accepted,

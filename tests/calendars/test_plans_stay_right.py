@@ -49,3 +49,12 @@ def test_a_past_meeting_that_is_moved_ahead_is_not_planned_by_terms_that_are_gon
     client.put(online("a", 5))
     run(connection, client)
     assert (plan("a"), Meeting.objects.get().join_at) == (("", ""), None)
+
+
+def test_a_lock_without_a_rule_locks_no_lead_either(alice: User, quay: Organization) -> None:
+    attendance.save_terms(alice, {"rule": "all", "lead": -10}, LONG_AGO)
+    run(connect(alice), MemoryClient(online("a", 5)))
+    set_default(quay, "", locked=True, lead=5)
+    assert Meeting.objects.get().join_at == hours(5) - timedelta(minutes=10)
+    set_default(quay, "all", locked=True, lead=5)
+    assert Meeting.objects.get().join_at == hours(5) + timedelta(minutes=5)
