@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from calendars import policy
+from calendars.merge import MergePlan
 from calendars.models import (
     Meeting,
     MeetingQuerySet,
@@ -120,14 +121,17 @@ def decide_for(
 
 
 def meetings_changed(
-    connection: CalendarConnection, home: Home, touched: Sequence[int], left: Iterable[str], now: datetime
+    connection: CalendarConnection, home: Home, plan: MergePlan, created: Sequence[int], now: datetime
 ) -> None:
-    """A sync changed the ``touched`` meetings, and rooms were ``left``; ``home`` was locked before it wrote."""
+    """A sync wrote this, having locked ``home`` before."""
     group = Group.of(home)
+    touched = [one.pk for one in plan.update]
     if connection.last_synced_at is None and _is_alias(connection):
         group.replan(EVERYTHING, now)  # the person is now known by this address too
-    else:
-        group.replan(Q(pk__in=touched), now, rooms=left)
+    elif group.terms(connection.owner_id):
+        group.replan(Q(pk__in=[*touched, *created]), now, rooms=plan.left)
+    elif touched:  # what is new has no plan, and gets none before a rule was confirmed
+        group.replan(Q(pk__in=touched), now)
 
 
 @contextmanager

@@ -245,10 +245,10 @@ def _apply(work: Work, remembered: Remembered, outcome: Outcome) -> None:
         )
         # Before any meeting is written: whoever plans for the same people has them locked the same way.
         home = lock_home_of(connection.owner) if plan.changes_meetings else None
-        touched = Meeting.objects.apply(connection, plan, now, shown_until=_shown_until(connection))
+        created = Meeting.objects.apply(connection, plan, now, shown_until=_shown_until(connection))
         if home:
             Meeting.objects.recount([connection.pk])
-            attendance.meetings_changed(connection, home, touched, plan.left, now)
+            attendance.meetings_changed(connection, home, plan, created, now)
         if read.without_link != remembered.hashes:
             LookedAt.objects.remember(connection, read.without_link)
     if plan.changes_meetings or outcome.unreadable:

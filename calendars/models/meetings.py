@@ -129,7 +129,7 @@ class MeetingQuerySet(models.QuerySet["Meeting"]):
     ) -> list[int]:
         """Write a plan in at most six statements (SQLite: more, its statements hold fewer parameters).
 
-        Returns which meetings are new or changed.
+        Returns which meetings are new.
         Deletions first and creations last, so that an id freed by one meeting may be taken by another. A new meeting
         is told as added if it begins before ``shown_until``, where the last complete read ended; None tells of none.
         """
@@ -152,7 +152,7 @@ class MeetingQuerySet(models.QuerySet["Meeting"]):
             new = [one for one in created if one.start < shown_until]
             told += [Change(meeting=one, at=now, what=Happened.ADDED, **_place(one)) for one in new]
         Change.objects.bulk_create(told)
-        return [one.pk for one in plan.update] + [one.pk for one in created]
+        return [one.pk for one in created]
 
     def _overwrite(
         self, connection: CalendarConnection, rows: Iterable[tuple[int, Draft]], names: Sequence[str], now: datetime
