@@ -7,6 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.apps import AppConfig
+from django.conf import settings
+from django.core import checks
 from django.db import connection, transaction
 from django.db.models.signals import post_delete, post_migrate, post_save, pre_delete, pre_save
 from django.utils import timezone
@@ -35,6 +37,7 @@ class CalendarsConfig(AppConfig):
         from sally import stored
         from sally.deletion import deleting
 
+        checks.register(services_are_known)
         stored.register(*kept.KINDS)
         signals.sync_requested.connect(wake_on_commit, dispatch_uid="calendars")
         signals.options_changed.connect(delete_excluded, dispatch_uid="calendars")
@@ -47,6 +50,16 @@ class CalendarsConfig(AppConfig):
         pre_save.connect(remember_person, sender="sally.User", dispatch_uid="calendars")
         post_save.connect(plan_for_person, sender="sally.User", dispatch_uid="calendars")
         post_migrate.connect(register_schedules, sender=self, dispatch_uid="calendars")
+
+
+def services_are_known(**_: Any) -> list[checks.CheckMessage]:
+    from calendars.services import NAMES
+
+    unknown = [one for one in settings.JOINABLE_SERVICES if one not in NAMES]
+    hint = "The keys stand in calendars/services.py."
+    return [
+        checks.Error(f"JOINABLE_SERVICES: {one!r} is no service.", hint=hint, id="calendars.E001") for one in unknown
+    ]
 
 
 def wake_on_commit(sender: object, connection: CalendarConnection, **_: Any) -> None:

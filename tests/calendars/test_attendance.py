@@ -7,6 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
 from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 
@@ -214,6 +216,21 @@ class TestWhatChanges:
         settings.JOINABLE_SERVICES = ["goto"]
         assert attendance.replan_all(NOW) == 1
         assert plan(one)[1] == "all"
+
+    def test_the_command_does_the_same_at_once(
+        self, alice: User, hers: CalendarConnection, settings: Any, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        one = online(hers, "1", service="goto")
+        joins(alice)
+        settings.JOINABLE_SERVICES = ["goto"]
+        call_command("replan")
+        assert capsys.readouterr().out == "1 plans changed\n"
+        assert plan(one)[1] == "all"
+
+    def test_a_service_that_nobody_knows_stops_the_start(self, settings: Any) -> None:
+        settings.JOINABLE_SERVICES = ["teams", "teems"]
+        with pytest.raises(SystemCheckError, match="JOINABLE_SERVICES: 'teems' is no service"):
+            call_command("check")
 
     def test_nothing_is_written_where_nothing_changes(self, alice: User, hers: CalendarConnection) -> None:
         online(hers, "1")
