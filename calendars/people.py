@@ -16,8 +16,6 @@ import idna
 from integrations.events import LONGEST_ADDRESS
 
 _LONGEST_DOMAIN = 253  # the most that the DNS takes
-# Full stops by which IDNA divides labels: https://www.rfc-editor.org/rfc/rfc3490#section-3.1
-_STOPS = re.compile("[.\u3002\uff0e\uff61]")
 # Underscores as integrations/server_address.py has them. What resolvers take for an IP address is no domain.
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _DOMAIN = re.compile(rf"(?:{_LABEL}\.)+(?!(?:\d+|0x[0-9a-f]*)\Z){_LABEL}", re.ASCII)
@@ -75,7 +73,7 @@ def _domain(text: str) -> str:
     if len(text) > _LONGEST_DOMAIN + 1:
         return ""
     try:
-        domain = ".".join(map(_to_ascii, _STOPS.split(text))).removesuffix(".")
+        domain = ".".join(map(_to_ascii, text.split("."))).removesuffix(".")
     except UnicodeError:  # idna's errors are such too
         return ""
     return domain if len(domain) <= _LONGEST_DOMAIN and _DOMAIN.fullmatch(domain) else ""

