@@ -41,6 +41,7 @@ class CalendarsConfig(AppConfig):
         stored.register(*kept.KINDS)
         signals.sync_requested.connect(wake_on_commit, dispatch_uid="calendars")
         signals.options_changed.connect(delete_excluded, dispatch_uid="calendars")
+        signals.addressed.connect(learn_address, dispatch_uid="calendars")
         signals.disconnecting.connect(delete_meetings, dispatch_uid="calendars")
         signals.disconnected.connect(forget_address, dispatch_uid="calendars")
         deleting.connect(forget_failures, dispatch_uid="calendars failures")
@@ -99,11 +100,18 @@ def forget_failures(sender: object, user: User, **_: Any) -> None:
     Task.objects.filter(group__in=[str(pk) for pk in connections]).delete()
 
 
+def learn_address(sender: object, connection: CalendarConnection, former: str, **_: Any) -> None:
+    """The person is known by another address, or by one more."""
+    from calendars import attendance
+
+    attendance.addresses_changed(connection.owner, {former, connection.account_email}, timezone.now())
+
+
 def forget_address(sender: object, connection: CalendarConnection, **_: Any) -> None:
     """The person is no longer known by the address of a calendar that is gone."""
     from calendars import attendance
 
-    attendance.address_forgotten(connection, timezone.now())
+    attendance.addresses_changed(connection.owner, {connection.account_email}, timezone.now())
 
 
 def lock_before_a_person_goes(sender: object, user: User | None = None, instance: User | None = None, **_: Any) -> None:

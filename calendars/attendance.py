@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -120,15 +120,11 @@ def decide_for(
     return Said(before.choice, before.lead) if before else Said()
 
 
-def meetings_changed(
-    connection: CalendarConnection, home: Home, plan: MergePlan, created: Sequence[int], now: datetime
-) -> None:
-    """A sync wrote this, having locked ``home`` before."""
+def meetings_changed(owner: User, home: Home, plan: MergePlan, created: Sequence[int], now: datetime) -> None:
+    """A sync of a calendar of this person's wrote this, having locked ``home`` before."""
     group = Group.of(home)
     touched = [one.pk for one in plan.update]
-    if connection.last_synced_at is None and _is_alias(connection):
-        group.replan(EVERYTHING, now)  # the person is now known by this address too
-    elif group.terms(connection.owner_id):
+    if group.terms(owner.pk):
         group.replan(Q(pk__in=[*touched, *created]), now, rooms=plan.left)
     elif touched:  # what is new has no plan, and gets none before a rule was confirmed
         group.replan(Q(pk__in=touched), now)
@@ -145,14 +141,10 @@ def leaving(owner: User, meetings: MeetingQuerySet, now: datetime) -> Iterator[N
             Group.of(home).replan(NOTHING, now, rooms=rooms)
 
 
-def address_forgotten(connection: CalendarConnection, now: datetime) -> None:
-    """A connection is gone, and with it an address that its owner was known by."""
-    if _is_alias(connection):
-        people_changed([home_of(connection.owner)], now)
-
-
-def _is_alias(connection: CalendarConnection) -> bool:
-    return canonical(connection.account_email) != canonical(connection.owner.email)
+def addresses_changed(user: User, addresses: Collection[str], now: datetime) -> None:
+    """A person's calendar came with one of these, or left; what they sign in with tells nobody anything new."""
+    if {canonical(one) for one in addresses} - {canonical(user.email), ""}:
+        people_changed([home_of(user)], now)
 
 
 def lock_all_of(user: User) -> None:

@@ -248,7 +248,7 @@ def _apply(work: Work, remembered: Remembered, outcome: Outcome) -> None:
         created = Meeting.objects.apply(connection, plan, now, shown_until=_shown_until(connection))
         if home:
             Meeting.objects.recount([connection.pk])
-            attendance.meetings_changed(connection, home, plan, created, now)
+            attendance.meetings_changed(connection.owner, home, plan, created, now)
         if read.without_link != remembered.hashes:
             LookedAt.objects.remember(connection, read.without_link)
     if plan.changes_meetings or outcome.unreadable:

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import models, transaction
 from django.db.models import F, Q
 
+from integrations import signals
 from integrations.errors import OperatorProblem
 from integrations.models.access import Why
 from integrations.models.sealed import ConnectionSecret
@@ -71,11 +72,11 @@ class ConnectionQuerySet(models.QuerySet["CalendarConnection"]):
 
     def connect(self, owner: User, provider: str, account: SignedIn) -> CalendarConnection:
         """Create the connection, or heal the one that exists: same row, same options, same meetings."""
+        same: dict[str, Any] = {"owner": owner, "provider": provider, "account_id": account.account_id}
         with transaction.atomic():
+            former = self.filter(**same).values_list("account_email", flat=True).first() or ""
             connection, created = self.update_or_create(
-                owner=owner,
-                provider=provider,
-                account_id=account.account_id,
+                **same,
                 defaults={
                     "account_email": account.email,
                     "account_name": account.name,
@@ -87,6 +88,8 @@ class ConnectionQuerySet(models.QuerySet["CalendarConnection"]):
                 },
             )
             ConnectionSecret.objects.replace(connection, account.secret)
+            if former != account.email:
+                signals.addressed.send(self.model, connection=connection, former=former)
             if connection.pause_reason != self.model.Pause.ADMIN:
                 connection.restart(Why.FIRST if created else Why.RECONNECTED)
             else:  # an admin's pause is the admin's to end

@@ -20,7 +20,6 @@ from tests.memory import MemoryClient, event
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 ZOOM = "https://us02web.zoom.us/j/84512345678?pwd=x1"
-MAILBOX = SignedIn("u.t", "ines@quay.example", secret={"cache": "a cache"})
 ASKED, BY_RULE = ("asked", ""), ("never", "")
 ASKED_OF_SERIES = ("asked", "series")
 
@@ -53,8 +52,9 @@ def connection(alice: User) -> CalendarConnection:
     return connect(alice)
 
 
-def connect(user: User) -> CalendarConnection:
-    return CalendarConnection.objects.connect(user, "microsoft-work", MAILBOX)
+def connect(user: User, address: str = "ines@quay.example") -> CalendarConnection:
+    mailbox = SignedIn("u.t", address, secret={"cache": "a cache"})
+    return CalendarConnection.objects.connect(user, "microsoft-work", mailbox)
 
 
 def run(connection: CalendarConnection, client: MemoryClient, now: datetime = NOW) -> None:

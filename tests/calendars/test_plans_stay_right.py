@@ -57,3 +57,32 @@ def test_a_lock_without_a_rule_locks_no_lead_either(alice: User, quay: Organizat
     assert Meeting.objects.get().join_at == hours(5) - timedelta(minutes=10)
     set_default(quay, "all", locked=True, lead=5)
     assert Meeting.objects.get().join_at == hours(5) + timedelta(minutes=5)
+
+
+SECOND = "alice@second.example"
+
+
+def bob_meets_alice(bob: User) -> None:
+    """By an address of hers that only a calendar of hers can tell."""
+    attendance.save_terms(bob, {"rule": "organization"}, LONG_AGO)
+    guest = Attendee("Alice", SECOND, "required", Response.NONE)
+    run(connect(bob), MemoryClient(online("a", 5, is_organizer=True, attendees=(guest,))))
+    assert plan("a") == ("not_a_user", SECOND)
+
+
+def test_who_connects_is_known_by_that_address_at_once(alice: User, bob: User) -> None:
+    """Whether the calendar holds anything or not, and before it is read."""
+    bob_meets_alice(bob)
+    connection = connect(alice, SECOND)
+    assert plan("a") == ("organization", "")
+    connection.disconnect()
+    assert plan("a") == ("not_a_user", SECOND)
+
+
+def test_who_connects_again_is_known_by_the_new_address(alice: User, bob: User) -> None:
+    run(connect(alice, "alice@former.example"), MemoryClient())
+    bob_meets_alice(bob)
+    connect(alice, SECOND)
+    assert plan("a") == ("organization", "")
+    connect(alice, "alice@former.example")
+    assert plan("a") == ("not_a_user", SECOND)
