@@ -41,8 +41,8 @@ from integrations.models import CalendarConnection
 from sally.models import Organization, User
 
 COVERED = "covered"  # beside the reasons: another meeting sends Sally into the same room
-# All-day meetings are stored as days of UTC; in their owner's zone they may last so much longer.
-WEST = timedelta(hours=12)
+# All-day meetings are stored as days of UTC; in their owner's zone they may end so much later, or begin earlier.
+WEST, EAST = timedelta(hours=12), timedelta(hours=14)
 _NO_PLACE = Value(datetime(1, 1, 1, tzinfo=UTC), output_field=DateTimeField())
 
 
@@ -228,16 +228,26 @@ class Group:
         member = self.members.get(owner)
         return terms_of(member.participation, self.default) if member and member.active else None
 
-    def rows(self, which: Q, now: datetime | None, until: datetime | None = None) -> list[Row]:
-        """Which meetings there are of these that are not over ``now``, and begin before ``until``. One statement."""
+    def rows(
+        self, which: Q, now: datetime | None, until: datetime | None = None, *, with_past: bool = False
+    ) -> list[Row]:
+        """Which meetings there are of these that are not over ``now``, and begin before ``until``. One statement.
+
+        ``with_past``: also those that are over, in rooms that are in use now: they may be what sent Sally there.
+        """
         found = Meeting.objects.filter(self.meetings, which)
         if now:
-            found = found.filter(end__gt=now - WEST)
+            lasting = Q(end__gt=now - WEST)
+            in_use = Meeting.objects.filter(self.meetings, lasting, start__lt=now + EAST).exclude(room="")
+            found = found.filter(lasting | Q(room__in=in_use.values("room")) if with_past else lasting)
         if until:
             found = found.filter(start__lt=until)
         found = found.alias(uid=uid_of_meeting()).annotate(this=_said(whole=False), series=_said(whole=True))
         rows = (Row(*row) for row in found.order_by("pk").values_list(*_COLUMNS))
-        return [row for row in rows if now is None or row.span(self.members[row.owner].zone)[1] > now]
+        return [row for row in rows if with_past or self._lasts(row, now)]
+
+    def _lasts(self, row: Row, now: datetime | None) -> bool:
+        return now is None or row.span(self.members[row.owner].zone)[1] > now
 
     def decide(self, row: Row, terms: Terms | None, now: datetime | None = None) -> Decision:
         start, end = row.span(self.members[row.owner].zone)
@@ -269,13 +279,16 @@ class Group:
     def replan(self, which: Q, now: datetime, *, rooms: Iterable[str] = ()) -> int:
         """Store the plans of ``which`` meetings and of those that share a room with them; how many were changed.
 
+        What is over keeps the plan that it had.
+
         ``rooms``: also of these, as where one was left. Two statements.
         """
         concerned = Meeting.objects.filter(self.meetings, which).exclude(room="")
         shared = Q(room__in=concerned.values("room")) | Q(room__in=sorted(set(rooms) - {""}))
-        rows = self.rows(which | shared, now)
+        rows = self.rows(which | shared, now, with_past=True)
         plans = self.plans(rows)
-        return _write({row.pk: plans[row.pk] for row in rows if plans[row.pk] != row.stored}, now)
+        changed = (row for row in rows if plans[row.pk] != row.stored and self._lasts(row, now))
+        return _write({row.pk: plans[row.pk] for row in changed}, now)
 
     def _circle(self, row: Row) -> Circle:
         key = row.owner, row.account

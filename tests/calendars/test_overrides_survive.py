@@ -28,8 +28,8 @@ def hours(number: float) -> datetime:
     return NOW + timedelta(hours=number)
 
 
-def online(id: str, at: float, **fields: Any) -> RemoteEvent:
-    return event(id, hours(at), **({"online_url": ZOOM} | fields))
+def online(id: str, at: float, minutes: int = 60, **fields: Any) -> RemoteEvent:
+    return event(id, hours(at), minutes, **({"online_url": ZOOM} | fields))
 
 
 def occurrence(number: int, *, id: str = "", moved: float = 0, **fields: Any) -> RemoteEvent:

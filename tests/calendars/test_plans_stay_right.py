@@ -86,3 +86,17 @@ def test_who_connects_again_is_known_by_the_new_address(alice: User, bob: User) 
     assert plan("a") == ("organization", "")
     connect(alice, "alice@former.example")
     assert plan("a") == ("not_a_user", SECOND)
+
+
+def test_a_meeting_under_way_does_not_change_places_with_one_that_is_over(alice: User, bob: User) -> None:
+    """Bob's came to an end and brought her there; Alice's begun one must not become what sends her to the next."""
+    for one in (alice, bob):
+        attendance.save_terms(one, {"rule": "all"}, LONG_AGO)
+    run(connect(bob), MemoryClient(online("bob's", -2)), NOW - 3 * HOUR)
+    client = MemoryClient(online("under way", -1.5, 120), online("next", 0.25))
+    connection = connect(alice)
+    run(connection, client, NOW - 3 * HOUR)
+    assert [plan(id)[0] for id in ("bob's", "under way", "next")] == ["all", "covered", "all"]
+    client.put(online("under way", -1.5, 120, subject="Another"))
+    run(connection, client)
+    assert [plan(id)[0] for id in ("bob's", "under way", "next")] == ["all", "covered", "all"]
