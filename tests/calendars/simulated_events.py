@@ -67,7 +67,7 @@ def _versioned(made: RemoteEvent, link: Link | None, in_body: bool) -> Entry:
 def _linked(made: RemoteEvent, link: Link | None, place: str) -> Entry:
     """``place``: field, location or body; a link of no known service is one in the field only."""
     place = "field" if link and not link.service else place
-    fields = {
+    fields: dict[str, Any] = {
         "online_url": link.url if link and place == "field" else "",
         "location": f"Pier 7; {link.url}" if link and place == "location" else "Pier 7",
     }

@@ -11,6 +11,7 @@ import time_machine
 
 from calendars import attendance
 from calendars.models import Meeting
+from integrations.events import Attendee, Response
 from sally.models import Organization, User
 from tests.calendars.test_overrides_survive import NOW, connect, hours, online, plan, run
 from tests.memory import MemoryClient
