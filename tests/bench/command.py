@@ -10,13 +10,14 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Sequence
 
-from tests.bench import dataset, exchange, memory, pages, report, stage, syncs, texts
+from tests.bench import dataset, exchange, memory, pages, plans, report, stage, syncs, texts
 from tests.bench.report import Row
 from tests.bench.stage import Calendar
 
 # All that is measured of each calendar, in this order; a new measure is one more function of this kind.
 MEASURES: tuple[Callable[[Calendar, int], Iterator[Row]], ...] = (
     syncs.measure,
+    plans.measure,
     pages.measure,
     memory.measure,
     exchange.measure,

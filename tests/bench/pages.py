@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from django.db import connection as database
@@ -12,12 +10,12 @@ from django.template.loader import render_to_string
 from django.test import Client
 from django.test.utils import CaptureQueriesContext, setup_test_environment, teardown_test_environment
 
+from tests.bench.clock import cpu_seconds
 from tests.bench.report import Row
 from tests.bench.stage import Calendar
 
 LIMIT = 3.0  # times the rendering
 STATEMENTS = 8
-_TURNS = 10
 
 
 def measure(calendar: Calendar, repetitions: int) -> Iterator[Row]:
@@ -37,21 +35,12 @@ def measure(calendar: Calendar, repetitions: int) -> Iterator[Row]:
     finally:
         teardown_test_environment()
     request = opened.wsgi_request
-    rendering = _seconds(lambda: render_to_string("calendars/agenda.html", context, request=request))
-    yield Row(f"{page}: CPU", _seconds(lambda: client.get("/meetings/")), "s", rendering, LIMIT)
+    rendering = cpu_seconds(lambda: render_to_string("calendars/agenda.html", context, request=request))
+    yield Row(f"{page}: CPU", cpu_seconds(lambda: client.get("/meetings/")), "s", rendering, LIMIT)
     yield Row(f"{page}: SQL statements", statements, "statements", limit=STATEMENTS)
     unchanged = {"HX-Request": "true", "If-None-Match": context["validator"]}
     if client.get("/meetings/", headers=unchanged).status_code != 304:
         raise AssertionError("an unchanged page was sent again")
-    yield Row(f"{page}: unchanged, CPU", _seconds(lambda: client.get("/meetings/", headers=unchanged)), "s", rendering)
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    """The best of a few turns."""
-    taken = []
-    for _ in range(_TURNS):
-        gc.collect()
-        before = time.process_time()
-        work()
-        taken.append(time.process_time() - before)
-    return min(taken)
+    yield Row(
+        f"{page}: unchanged, CPU", cpu_seconds(lambda: client.get("/meetings/", headers=unchanged)), "s", rendering
+    )
