@@ -35,12 +35,8 @@ def online(id: str, at: float, minutes: int = 60, **fields: Any) -> RemoteEvent:
 def occurrence(number: int, *, id: str = "", moved: float = 0, **fields: Any) -> RemoteEvent:
     """The ``number``-th date of a daily series."""
     slot = 24 * number
-    known: dict[str, Any] = {
-        "kind": Kind.OCCURRENCE,
-        "series_id": "s",
-        "ical_uid": "uid-s",
-        "original_start": hours(slot),
-    }
+    known: dict[str, Any] = {"kind": Kind.OCCURRENCE, "series_id": "s", "ical_uid": "uid-s"}
+    known["original_start"] = hours(slot)
     return online(id or f"o{number}", slot + moved, **(known | fields))
 
 
