@@ -90,7 +90,8 @@ def test_a_small_run_measures_everything() -> None:
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert all(list(row) == ["name", "value", "unit", "floor", "ratio", "limit"] for row in rows), done.stderr
     for words in ("links in 1 MB", "first sync of 40: CPU", "repeat of 40: CPU", "HTTP requests", "SQL statements",
-                  "change of rule over 40: CPU", "what to join next, of 40: CPU", "Meetings page of 40: CPU", "memory growth per event",
+                  "change of rule over 40: CPU", "what to join next, of 40: CPU",
+                  "Meetings page of 40: CPU", "memory growth per event",
                   "Exchange: listing and filling 40: CPU"):  # fmt: skip
         assert any(words in row["name"] for row in rows), words
     over = any(row["limit"] is not None and (row["ratio"] or row["value"]) > row["limit"] for row in rows)
