@@ -22,6 +22,7 @@ from calendars.models import (
     uid_of,
     uid_of_meeting,
 )
+from calendars.models.participation import SETTINGS
 from calendars.people import canonical
 from calendars.planning import Group, Home, Plan, Row, domains_of, home_of, lock, lock_home_of, terms_of
 from calendars.policy import Decision, Rule, Terms
@@ -197,18 +198,30 @@ def replan_all(now: datetime) -> int:
 # -- asking what would be --------------------------------------------------------------------------------------------
 
 
-def counts(user: User, now: datetime) -> dict[Rule, int]:
-    """To how many meetings of the coming week Sally would come by each rule, the person's switches as they are."""
-    group, standing = Group.of(home_of(user)), standing_of(user)
+def counts(user: User, now: datetime) -> dict[str, int]:
+    """To how many meetings of the coming week Sally would come by each rule, the person's switches as they are.
+
+    By "" what the organization's default means for the person, where there is one. A lock is not looked at.
+    """
+    group = Group.of(home_of(user))
     rows = group.rows(_of(user), now, now + COUNTED)
-    terms = standing.terms or Terms(rule=Rule.ALL, confirmed_at=now)
-    return {rule: sum(group.decide(row, replace(terms, rule=rule)).joins for row in rows) for rule in Rule}
+    own = group.members[user.pk].participation or Participation(confirmed_at=now)
+    by_rule = {rule.value: terms_of(_with_rule(own, rule.value), None) for rule in Rule}
+    if group.default and group.default.rule:
+        by_rule[""] = terms_of(_with_rule(own, ""), group.default)
+    return {rule: sum(group.decide(row, terms).joins for row in rows) for rule, terms in by_rule.items()}
+
+
+def _with_rule(participation: Participation, rule: str) -> Participation:
+    settings = {name: getattr(participation, name) for name in SETTINGS}
+    return Participation(confirmed_at=participation.confirmed_at, **settings | {"rule": rule})
 
 
 @dataclass(frozen=True)
 class Preview:
     """What a change would mean for the meetings of the next 14 days: those that Sally would come to, would come to no
-    more, and would come to at another time. Of an organization also how many people that concerns."""
+    more, and would come to at another time, the earliest first. Of an organization also how many people that
+    concerns."""
 
     gained: Sequence[int] = ()
     lost: Sequence[int] = ()
@@ -249,7 +262,7 @@ def _preview(then: Group, rows: Iterable[Row], concerned: Callable[[Row], bool])
     plans = then.plans(rows)
     found: dict[str, list[int]] = {"gained": [], "lost": [], "moved": []}
     people = set()
-    for row in filter(concerned, rows):
+    for row in sorted(filter(concerned, rows), key=lambda row: (row.start, row.pk)):
         kind = _difference(row.stored, plans[row.pk])
         if kind:
             found[kind].append(row.pk)

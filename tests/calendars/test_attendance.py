@@ -448,6 +448,21 @@ class TestPreview:
             Rule.ALL: 2, Rule.INTERNAL: 1, Rule.ORGANIZATION: 1, Rule.EXTERNAL: 1, Rule.HOST: 1, Rule.NEVER: 0,
         }  # fmt: skip
 
+    def test_the_organizations_default_is_counted_with_its_own_switches(
+        self, alice: User, hers: CalendarConnection, quay: Organization
+    ) -> None:
+        online(hers, "1", response="accepted")
+        online(hers, "2", show_as="free")
+        attendance.save_organization(quay, {"rule": "all", "only_accepted": True}, [], NOW)
+        assert attendance.counts(alice, NOW)[""] == 1
+        joins(alice, "", skip_free=False)
+        counted = attendance.counts(alice, NOW)
+        assert (counted[""], counted[Rule.ALL]) == (1, 2)
+
+    def test_the_earliest_that_change_come_first(self, alice: User, hers: CalendarConnection) -> None:
+        later, earlier = online(hers, "1", NINE + timedelta(hours=2)), online(hers, "2")
+        assert attendance.preview(alice, {"rule": "all"}, NOW).gained == [earlier.pk, later.pk]
+
 
 class TestPrice:
     """Statements of keeping the plans right, whatever the number of meetings; those of saving the settings besides."""
