@@ -39,6 +39,12 @@ def plain_name(text: str) -> str:
 _DOMAIN = re.compile(r"\s*@?(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+[^\W\d_][\w-]{0,61}[^\W_]\s*\Z")
 
 
+def plain_domain(text: str) -> str:
+    """A domain as organizations keep it, in small letters and without "@"; "" where it is none."""
+    domain = text.strip().lower()
+    return domain.removeprefix("@") if _DOMAIN.match(domain) else ""
+
+
 class Organization(models.Model):
     name = models.CharField(_("name"), max_length=200, unique=True)
     internal_domains = models.JSONField(
@@ -57,10 +63,10 @@ class Organization(models.Model):
         super().clean()
         self.name = plain_name(self.name)
         domains = self.internal_domains or []
-        if not isinstance(domains, list) or not all(isinstance(one, str) and _DOMAIN.match(one) for one in domains):
+        if not isinstance(domains, list) or not all(isinstance(one, str) and plain_domain(one) for one in domains):
             text = _("Write domains as a list, for example %(example)s.")
             raise ValidationError({"internal_domains": text % {"example": '["company.com"]'}})
-        self.internal_domains = [one.strip().lower().removeprefix("@") for one in domains]
+        self.internal_domains = [plain_domain(one) for one in domains]
 
 
 class UserManager(BaseUserManager["User"]):

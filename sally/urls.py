@@ -25,6 +25,7 @@ urlpatterns = [
     path("settings/profile/sessions/end-others/", views.end_other_sessions, name="end-other-sessions"),
     path("settings/profile/sessions/<uuid:public_id>/end/", views.end_session, name="end-session"),
     path("settings/integrations/", include("integrations.urls")),
+    path("settings/meeting-assistant/", include("calendars.assistant_urls")),
     path("settings/privacy/log/", include("integrations.access_log_urls")),
     path("approve/", include("integrations.approve_urls")),
     path("settings/privacy/", include("integrations.privacy_urls")),
