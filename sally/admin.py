@@ -15,8 +15,9 @@ from django.db.models import JSONField, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -104,6 +105,17 @@ class OrganizationAdmin(ForOrganization):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return isinstance(request.user, User) and request.user.is_superuser
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Organization | None = None) -> list[str]:
+        """What a change of the domains means for meetings is shown elsewhere, before it is saved."""
+        return ["internal_domains"] if obj else []
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any) -> Any:
+        if obj:
+            page = f"{reverse('assistant-organization')}?organization={obj.pk}"
+            text = _("They are changed on the page of the Meeting Assistant, which shows first what that means.")
+            options["help_texts"] = {"internal_domains": format_html('<a href="{}">{}</a>', page, text)}
+        return super().get_form(request, obj, change, **options)
 
 
 @admin.register(User)

@@ -459,23 +459,37 @@ def test_a_paused_connection_is_not_due_until_it_is_resumed(as_anna: Client, ali
 # --- Organizations and deletions ---------------------------------------------------------------------------------
 
 
+ADD_ORGANIZATION = "/admin/sally/organization/add/"
+
+
 @pytest.mark.parametrize("domains", ['"company.com"', '{"company.com": 1}', "[1]", '["company"]'])
-def test_internal_domains_must_be_a_list_of_domains(as_root: Client, quay: Organization, domains: str) -> None:
-    values = {"name": "Quay", "internal_domains": domains}
-    page = as_root.post(f"/admin/sally/organization/{quay.pk}/change/", values).content.decode()
+def test_internal_domains_must_be_a_list_of_domains(as_root: Client, domains: str) -> None:
+    page = as_root.post(ADD_ORGANIZATION, {"name": "Pier", "internal_domains": domains}).content.decode()
     assert "Write domains as a list, for example [&quot;company.com&quot;]." in page
 
 
 @pytest.mark.parametrize(
     ("typed", "kept"), [('["@Quay.Example "]', ["quay.example"]), ("[]", []), ("", []), ("null", [])]
 )
-def test_internal_domains_are_kept_in_one_spelling(
-    as_root: Client, quay: Organization, typed: str, kept: list[str]
+def test_internal_domains_are_kept_in_one_spelling(as_root: Client, typed: str, kept: list[str]) -> None:
+    assert as_root.post(ADD_ORGANIZATION, {"name": "Pier", "internal_domains": typed}).status_code == 302
+    assert Organization.objects.get(name="Pier").internal_domains == kept
+
+
+@pytest.mark.parametrize("admin", ["as_root", "as_anna"])
+def test_the_domains_of_an_organization_are_changed_where_it_is_shown_first_what_that_means(
+    request: pytest.FixtureRequest, quay: Organization, admin: str
 ) -> None:
-    values = {"name": "Quay", "internal_domains": typed}
-    assert as_root.post(f"/admin/sally/organization/{quay.pk}/change/", values).status_code == 302
+    client: Client = request.getfixturevalue(admin)
+    address = f"/admin/sally/organization/{quay.pk}/change/"
+    page = client.get(address).content.decode()
+    elsewhere = f"/settings/meeting-assistant/organization/?organization={quay.pk}"
+    assert f'<a href="{elsewhere}">They are changed on the page of the Meeting Assistant' in page
+    assert 'name="internal_domains"' not in page
+    assert client.get(elsewhere).status_code == 200
+    client.post(address, {"name": "Quay", "internal_domains": '["evil.example"]'})
     quay.refresh_from_db()
-    assert quay.internal_domains == kept
+    assert (quay.name, quay.internal_domains) == ("Quay", ["quay.example"])
 
 
 def test_deleting_a_user_deletes_connections_secrets_and_meetings(as_root: Client, alice: User) -> None:
@@ -555,20 +569,18 @@ def test_the_queue_can_only_be_looked_at(quay: Organization, model: str) -> None
         "{",
     ],
 )
-def test_domains_that_are_none_are_refused(as_root: Client, quay: Organization, nonsense: str) -> None:
-    response = as_root.post(f"/admin/sally/organization/{quay.pk}/change/", {"name": "Q", "internal_domains": nonsense})
+def test_domains_that_are_none_are_refused(as_root: Client, nonsense: str) -> None:
+    response = as_root.post(ADD_ORGANIZATION, {"name": "Q", "internal_domains": nonsense})
     assert response.status_code == 200
     assert "errorlist" in response.content.decode()
-    quay.refresh_from_db()
-    assert quay.internal_domains == ["quay.example"]
+    assert not Organization.objects.filter(name="Q").exists()
 
 
-def test_domains_are_kept_as_people_write_them(as_root: Client, quay: Organization) -> None:
+def test_domains_are_kept_as_people_write_them(as_root: Client) -> None:
     text = '["Company.com", " @sub.company.co.uk", "müller.example", "xn--mller-kva.example"]'
-    as_root.post(f"/admin/sally/organization/{quay.pk}/change/", {"name": " Quay\n& Co ", "internal_domains": text})
-    quay.refresh_from_db()
-    assert quay.name == "Quay & Co"
-    assert quay.internal_domains == ["company.com", "sub.company.co.uk", "müller.example", "xn--mller-kva.example"]
+    as_root.post(ADD_ORGANIZATION, {"name": " Pier\n& Co ", "internal_domains": text})
+    pier = Organization.objects.get(name="Pier & Co")
+    assert pier.internal_domains == ["company.com", "sub.company.co.uk", "müller.example", "xn--mller-kva.example"]
 
 
 def test_a_search_for_a_thousand_words_is_answered(as_root: Client) -> None:
