@@ -9,7 +9,7 @@ import uuid
 from django.contrib import messages
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -18,6 +18,7 @@ from django.views.decorators.http import require_http_methods
 
 from integrations import hints, problems
 from integrations.accounts import SignedIn
+from integrations.arriving import arrive
 from integrations.errors import NotReached, ProviderError
 from integrations.forms import ExchangeForm
 from integrations.models import AccessRecord, CalendarConnection, PasswordTrial, UnreachableServer, Why
@@ -102,7 +103,7 @@ def _connect(
             "with the server's old address is still there; you can disconnect it."
         )
         messages.warning(request, text % {"account": made.account_email})
-    return redirect("integrations" if made.problem else "meetings")
+    return arrive(made)
 
 
 def _is_the_same(connection: CalendarConnection, account: SignedIn) -> bool:

@@ -17,6 +17,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from integrations import admin_consent, approval_pages, hints, problems, providers, saying, waiting
+from integrations.arriving import arrive
 from integrations.errors import ProviderError, ReconnectNeeded, WrongDoor
 from integrations.models import (
     ApprovalRequest,
@@ -153,7 +154,7 @@ def _signed_in(request: HttpRequest, user: User) -> HttpResponse:
 def _connected(request: HttpRequest, connection: CalendarConnection) -> HttpResponse:
     hints.forget(request)
     messages.success(request, _("%(account)s is connected.") % {"account": connection.account_email})
-    return redirect("integrations" if connection.problem else "meetings")
+    return arrive(connection)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

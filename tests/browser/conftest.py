@@ -55,6 +55,12 @@ class Person:
         self.page.get_by_role("button", name=re.compile(name)).click()
         self.page.locator(f"button[value={'accept' if accept else 'cancel'}]").click()
 
+    def not_now(self) -> None:
+        """From the choice that follows a first connection on to the meetings, leaving it for later."""
+        self.page.wait_for_url(re.compile("/settings/meeting-assistant/start/"))
+        self.page.locator("main form a.button").click()
+        self.page.wait_for_url(re.compile("/meetings/"))
+
     def check(self, what: str, *, status: int = 200) -> None:
         """No console message, no axe finding, no sideways scrolling, hardly any layout shift."""
         self.page.wait_for_load_state("load")

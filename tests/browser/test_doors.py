@@ -57,7 +57,7 @@ def test_from_the_wrong_door_to_the_right_one_in_one_click(
     expect(page.get_by_role("heading", name="Permissions requested")).to_be_visible()
     expect(page.get_by_text(email)).to_be_visible()
     page.get_by_role("button", name="Accept").click()
-    page.wait_for_url(re.compile("/meetings/"))
+    page.wait_for_url(re.compile("/meeting-assistant/start/"))
     connection = CalendarConnection.objects.get()
     assert (connection.account_email, connection.provider) == (email, right)
     assert person.complaints == []
@@ -91,5 +91,5 @@ def test_microsofts_own_page_is_a_dead_end_and_the_way_back_leads_to_the_tiles(
     person.open("/settings/integrations/add/")
     person.press("microsoft-personal")
     person.choose_at_microsoft("Ines F\\.")
-    page.wait_for_url(re.compile("/meetings/"))
+    page.wait_for_url(re.compile("/meeting-assistant/start/"))
     assert CalendarConnection.objects.get().provider == "microsoft-personal"

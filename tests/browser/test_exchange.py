@@ -116,8 +116,9 @@ def test_by_keyboard_only_a_wrong_password_and_then_the_right_one(
     page.keyboard.type(microsoft.exchange_password)
     tab_to(page, page.get_by_role("button", name=words["connect"], exact=True))
     page.keyboard.press("Space")
-    page.wait_for_url(re.compile("/meetings/"))
+    page.wait_for_url(re.compile("/meeting-assistant/start/"))
     expect(page.get_by_text(f"{INES} {words['connected']} {microsoft.exchange_url}")).to_be_visible()
+    person.not_now()
     work_off_the_queue()
     expect(page.locator(".meeting").first).to_be_visible(timeout=10_000)
     assert Meeting.objects.exists()
@@ -134,7 +135,7 @@ def test_without_javascript(door: Door, anybody: User, microsoft: Sandbox) -> No
     expect(page.locator("#id_password_error")).to_contain_text("PASSWORD")
     expect(page.locator("#id_password")).to_be_focused()
     fill(page, microsoft, microsoft.exchange_password)
-    page.wait_for_url(re.compile("/meetings/"))
+    page.wait_for_url(re.compile("/meeting-assistant/start/"))
     assert CalendarConnection.objects.get().account_email == INES
 
 
@@ -147,7 +148,7 @@ def test_a_double_click_is_one_login(door: Door, anybody: User, microsoft: Sandb
     page.fill("#id_password", microsoft.exchange_password)
     page.fill("#id_server", place(microsoft))
     page.locator("main form button").dblclick()
-    page.wait_for_url(re.compile("/meetings/"))
+    page.wait_for_url(re.compile("/meeting-assistant/start/"))
     expect(page.get_by_text("is connected. Sally reads it at")).to_be_visible()
     assert microsoft.logins() == ["ok"]
 
@@ -217,7 +218,7 @@ def test_mending_a_connection(
     page.fill("#id_username", INES)
     page.fill("#id_password", microsoft.exchange_password)
     page.keyboard.press("Enter")
-    page.wait_for_url(re.compile("/meetings/"))
+    page.wait_for_url(re.compile("/meeting-assistant/start/"))
     connection.refresh_from_db()
     assert (connection.status, connection.account_email) == ("connecting", INES)
     page.goto(f"{person.url}/settings/integrations/{connection.pk}/disconnect/")

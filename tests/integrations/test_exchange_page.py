@@ -83,7 +83,7 @@ class TestConnecting:
 
     def test_what_was_typed_connects_the_calendar(self, as_alice: Client, alice: User, look: Look) -> None:
         response = as_alice.post(ADDRESS, typed())
-        assert (response.status_code, response.headers["Location"]) == (302, "/meetings/")
+        assert (response.status_code, response.headers["Location"]) == (302, "/settings/meeting-assistant/start/?connected")
         (asked,) = look.asked
         assert (asked.address.url, asked.username, asked.password, asked.version) == (
             MAIL,
@@ -305,7 +305,7 @@ class TestANewPassword:
         self, as_alice: Client, refused: CalendarConnection, look: Look
     ) -> None:
         response = as_alice.post(self.address(refused), typed(password="a new one"))
-        assert response.headers["Location"] == "/meetings/"
+        assert response.headers["Location"] == "/settings/meeting-assistant/start/?connected"
         refused.refresh_from_db()
         assert (refused.status, refused.last_error, refused.sync_private) == ("connecting", "", True)
         assert password_of(refused) == "a new one"

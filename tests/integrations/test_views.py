@@ -98,7 +98,7 @@ class TestAddCalendar:
 class TestCallback:
     def test_after_microsoft_the_calendar_is_connected(self, as_alice: Client, alice: User, microsoft: Sandbox) -> None:
         response = as_alice.get(sign_in_at_microsoft(as_alice, microsoft))
-        assert response.url == "/meetings/"  # type: ignore[attr-defined]
+        assert response.url == "/settings/meeting-assistant/start/?connected"  # type: ignore[attr-defined]
         assert said(response) == f"{INES} is connected."
         row = CalendarConnection.objects.get()
         assert (row.owner_id, row.account_email, row.provider) == (alice.pk, INES, "microsoft-work")

@@ -160,7 +160,7 @@ def test_second_start_is_quick_and_prints_the_same_sign_in(prepared: Demo, secon
 def test_a_person_gets_from_the_sign_in_to_meetings(demo: Demo) -> None:
     session = demo.signed_in()
     arrived = connect(demo, session)
-    assert urlsplit(arrived.url).path == "/meetings/"
+    assert urlsplit(arrived.url).path == "/settings/meeting-assistant/start/"
     assert "ines@quay.example is connected." in arrived.text
     wait_until(
         lambda: 'class="meeting"' in session.get(f"{demo.url}/meetings/", timeout=10).text, 20, demo.command.said
