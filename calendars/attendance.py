@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from calendars import policy
 from calendars.merge import MergePlan
@@ -24,7 +24,7 @@ from calendars.models import (
 )
 from calendars.models.participation import SETTINGS
 from calendars.people import canonical
-from calendars.planning import Group, Home, Plan, Row, domains_of, home_of, lock, lock_home_of, terms_of
+from calendars.planning import WEST, Group, Home, Plan, Row, domains_of, home_of, lock, lock_home_of, terms_of
 from calendars.policy import Decision, Rule, Terms
 from integrations.models import CalendarConnection
 from sally.models import Organization, User
@@ -49,6 +49,12 @@ class Standing:
     @property
     def locked(self) -> bool:
         return bool(self.default and self.default.locked and self.default.rule)
+
+    @property
+    def follows_organization(self) -> bool:
+        """The organization's rule counts, because it is locked or because the person has chosen so."""
+        own = self.participation.rule if self.participation else ""
+        return bool(self.default and self.default.rule) and (self.locked or not own)
 
 
 def standing_of(user: User) -> Standing:
@@ -92,6 +98,17 @@ class Said:
     lead: int | None = None
 
 
+def said_of(user: User, meeting: Meeting, *, whole_series: bool) -> Said:
+    """What a person said about a meeting, or about the whole of its series. One statement."""
+    said = _overrides(user, meeting, whole_series).first()
+    return Said(said.choice, said.lead) if said else Said()
+
+
+def _overrides(user: User, meeting: Meeting, whole_series: bool) -> QuerySet[Override]:
+    place = None if whole_series else meeting.original_start
+    return Override.objects.filter(user=user, uid=uid_of(meeting), original_start=place, whole_series=whole_series)
+
+
 def decide_for(
     user: User, meeting: Meeting, *, choice: str, lead: int | None, whole_series: bool, now: datetime
 ) -> Said:
@@ -102,7 +119,7 @@ def decide_for(
     """
     whole_series = whole_series and meeting.in_series
     place = None if whole_series else meeting.original_start
-    same = Override.objects.filter(user=user, uid=uid_of(meeting), original_start=place, whole_series=whole_series)
+    same = _overrides(user, meeting, whole_series)
     with transaction.atomic():
         home = lock_home_of(user)
         before = same.first()
@@ -281,25 +298,39 @@ def _difference(before: Plan, after: Plan) -> str:
 
 @dataclass(frozen=True)
 class Explanation:
-    """How Sally decided about one meeting, now. ``sender``: the meeting of the same people that sends her there."""
+    """How Sally decided about one meeting, now, and what its owner said about it and its series.
+
+    ``meanwhile``: another meeting of the same people that sends her into its room at that time, where this one does
+    not have her come.
+    """
 
     decision: Decision
     checks: Sequence[policy.Check]
-    terms: Terms | None
+    standing: Standing
     this: Said
     series: Said
-    sender: Meeting | None = None
+    meanwhile: Meeting | None = None
+
+    @property
+    def terms(self) -> Terms | None:
+        return self.standing.terms
 
 
 def explain(meeting: Meeting, now: datetime) -> Explanation:
     """Of the meeting's owner; at most four statements."""
     owner = meeting.connection.owner
     group = Group.of(home_of(owner))
-    row = group.rows(Q(pk=meeting.pk), None)[0]
-    terms = group.terms(owner.pk)
-    decision = group.decide(row, terms, now)
+    # All-day meetings are stored as days of UTC, and are others in the zones of their owners.
+    around = Q(start__lt=meeting.end + 2 * WEST, end__gt=meeting.start - 2 * WEST)
+    beside = Q(room=meeting.room, join_at__isnull=False) & around if meeting.room else NOTHING
+    rows = {row.pk: row for row in group.rows(Q(pk=meeting.pk) | beside, None)}
+    row = rows.pop(meeting.pk)
+    standing = Standing(group.members[owner.pk].participation, group.default, group.terms(owner.pk))
+    decision = group.decide(row, standing.terms, now)
     this, series = (Said(one["choice"], one["lead"]) if one else Said() for one in (row.this, row.series))
-    return Explanation(decision, policy.checks(decision), terms, this, series)
+    other = None if row.stored.comes else group.sender_beside(row, rows.values())
+    meanwhile = Meeting.objects.select_related("connection__owner").filter(pk=other).first() if other else None
+    return Explanation(decision, policy.checks(decision), standing, this, series, meanwhile)
 
 
 def _of(user: User) -> Q:

@@ -290,6 +290,13 @@ class Group:
         changed = (row for row in rows if plans[row.pk] != row.stored and self._lasts(row, now))
         return _write({row.pk: plans[row.pk] for row in changed}, now)
 
+    def sender_beside(self, row: Row, others: Iterable[Row]) -> int | None:
+        """Which of the ``others``, all of its room, sends Sally there while the meeting of ``row`` lasts."""
+        this = self._candidate(row, row.start, Reason.REFUSED)
+        found = [self._candidate(one, one.join_at, Reason(one.decision)) for one in others if one.join_at]
+        beside = min(filter(this.overlaps, found), key=lambda one: one.rank, default=None)
+        return beside.pk if beside else None
+
     def _circle(self, row: Row) -> Circle:
         key = row.owner, row.account
         if key not in self._circles:
