@@ -13,6 +13,10 @@ from datetime import date, datetime, timedelta
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
+from django.db.models import Max, OuterRef, Subquery
+from django.db.models.functions import Coalesce, Greatest
+
+from calendars.joining import Verdict, joined_at, verdict_on, with_senders
 from calendars.models import Change, Meeting, MeetingQuerySet, midnight_of
 from calendars.telling import marks_of
 from integrations.events import clean
@@ -62,7 +66,8 @@ def _day(text: str | None) -> date | None:
 class Entry:
     """A meeting as it stands under one day.
 
-    ``last_day`` is set where it ends on another than it begins; above what ``comes_next`` a line marks now.
+    ``last_day`` is set where it ends on another than it begins; above what ``comes_next`` a line marks now. ``sally``:
+    whether she joins, where that was decided and the meeting is not over.
     """
 
     meeting: Meeting
@@ -74,6 +79,7 @@ class Entry:
     comes_next: bool = False
     marks: Sequence[str] = ()
     account: str = ""
+    sally: Verdict | None = None
 
 
 @dataclass(frozen=True)
@@ -102,11 +108,17 @@ class Page:
 
 
 def page_of(
-    connections: Sequence[CalendarConnection], wish: Wish, *, now: datetime, zone: ZoneInfo, since: datetime
+    connections: Sequence[CalendarConnection],
+    wish: Wish,
+    *,
+    now: datetime,
+    zone: ZoneInfo,
+    since: datetime,
+    organization: str = "",
 ) -> Page:
-    """The page of these calendars for a person in ``zone``; marks tell what changed after ``since``.
+    """The page of these calendars for a person in ``zone`` of an ``organization`` with this name.
 
-    At most five statements, however many meetings there are.
+    Marks tell what changed after ``since``. At most five statements, however many meetings there are.
     """
     today = now.astimezone(zone).date()
     found = Meeting.objects.of(connections).matching(wish.words)
@@ -122,11 +134,18 @@ def page_of(
         rows = found.on_days(first, last, zone, with_earlier=True)
     # Where a page is cut, what is nearest to the day asked for is kept.
     order = ("-start", "-pk") if wish.before else ("start", "pk")
-    shown = list(rows.order_by(*order)[: MOST_OF_A_DAY + PAGE_SIZE])
+    shown = list(with_senders(rows).order_by(*order)[: MOST_OF_A_DAY + PAGE_SIZE])
     marks = _marks(shown, since, zone)
     accounts = names_of(connections) if len(connections) > 1 else {}
     entries = sorted(
-        (_entry(one, first, now, zone, marks.get(one.pk, ()), accounts.get(one.connection_id, "")) for one in shown),
+        (
+            replace(
+                _entry(one, first, now, zone, organization),
+                marks=marks.get(one.pk, ()),
+                account=accounts.get(one.connection_id, ""),
+            )
+            for one in shown
+        ),
         key=lambda entry: (entry.day, not entry.meeting.all_day, entry.meeting.start, entry.meeting.pk),
     )
     days = [_day_of(day, today, now, list(group)) for day, group in groupby(entries, key=lambda entry: entry.day)]
@@ -140,6 +159,15 @@ def page_of(
         cut=len(shown) == MOST_OF_A_DAY + PAGE_SIZE,
         good_until=_good_until(shown, now, zone),
     )
+
+
+def last_planned() -> Subquery:
+    """Of a connection: when the plan of one of its meetings last changed, or of one that sends Sally for it."""
+    latest = Max("planned_at")
+    plans = Meeting.objects.filter(connection=OuterRef("pk")).order_by().values("connection")
+    # Greatest is nothing on SQLite where one of two is.
+    either = Greatest(latest, Coalesce(Max("sender__planned_at"), latest))
+    return Subquery(plans.annotate(latest=either).values("latest"))
 
 
 def names_of(connections: Sequence[CalendarConnection]) -> dict[uuid.UUID, str]:
@@ -164,9 +192,7 @@ def _first_before(found: MeetingQuerySet, day: date, zone: ZoneInfo) -> date | N
     return edge.astimezone(zone).date() if edge else None
 
 
-def _entry(
-    meeting: Meeting, first: date | None, now: datetime, zone: ZoneInfo, marks: Sequence[str], account: str
-) -> Entry:
+def _entry(meeting: Meeting, first: date | None, now: datetime, zone: ZoneInfo, organization: str) -> Entry:
     begins = meeting.start_date or meeting.start.astimezone(zone).date()
     day = max(begins, first) if first else begins
     # The end date of an all-day meeting is the day after its last.
@@ -174,15 +200,15 @@ def _entry(
     last_moment = max(meeting.end - timedelta(microseconds=1), meeting.start)
     last = meeting.end_date - timedelta(days=1) if meeting.end_date else last_moment.astimezone(zone).date()
     start, end = meeting.span(zone)
+    over = end <= now and start < now
     return Entry(
         meeting,
         day,
         began_earlier=begins < day,
         last_day=last if last > begins else None,
-        over=end <= now and start < now,
+        over=over,
         running=not meeting.all_day and start <= now < end,
-        marks=marks,
-        account=account,
+        sally=None if over else verdict_on(meeting, now=now, zone=zone, organization=organization),
     )
 
 
@@ -197,9 +223,11 @@ def _day_of(day: date, today: date, now: datetime, entries: list[Entry]) -> Day:
 
 
 def _good_until(shown: Iterable[Meeting], now: datetime, zone: ZoneInfo) -> datetime:
-    """When the next of these meetings begins or ends, and midnight at the latest."""
-    tomorrow = midnight_of(now.astimezone(zone).date() + timedelta(days=1), zone)
-    return min(moment for one in shown for moment in (*one.span(zone), tomorrow) if moment > now) if shown else tomorrow
+    """When the next of these meetings begins, ends or is joined, and midnight at the latest."""
+    moments = [midnight_of(now.astimezone(zone).date() + timedelta(days=1), zone)]
+    for one in shown:
+        moments += [*one.span(zone), *joined_at(one)]
+    return min(moment for moment in moments if moment > now)
 
 
 def _marks(shown: Sequence[Meeting], since: datetime, zone: ZoneInfo) -> dict[int, list[str]]:

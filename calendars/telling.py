@@ -13,6 +13,7 @@ from django.utils.formats import date_format
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
+from calendars.joining import why_in_words
 from calendars.models import Change, Meeting, Place
 
 What = Change.What
@@ -94,6 +95,10 @@ def _value(meeting: Meeting, name: str) -> str:
     if name == "attendees":
         told = [[one.name, one.address, str(one.kind.label), str(one.answer)] for one in meeting.guests]
         return "; ".join(", ".join(filter(None, words)) for words in told) or "–"
+    if name == "decision":
+        return why_in_words(meeting) or "–"
+    if name == "sender":
+        return str(meeting.sender_id or "–")  # a number: what else that meeting has is a colleague's
     if name == "service":
         return meeting.service_name or "–"
     display = getattr(meeting, f"get_{name}_display", None)

@@ -12,10 +12,12 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
+from calendars.attendance import Said
 from calendars.models import Change, Meeting
+from calendars.overriding import Done
 from integrations.models import CalendarConnection
 from sally.models import User
-from tests.calendars.rows import all_day, meeting
+from tests.calendars.rows import all_day, confirm, meeting
 
 NOW = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)
 
@@ -263,12 +265,21 @@ class TestThePage:
         number: int,
     ) -> None:
         Meeting.objects.bulk_create(
-            Meeting(connection=connection, external_id=str(n), start=NOW, end=NOW) for n in range(number)
-        )
+            Meeting(
+                connection=connection, external_id=str(n), start=NOW, end=NOW + timedelta(hours=1),
+                join_url="https://zoom.us/j/1?pwd=x", service="zoom", room="zoom:1",
+            )
+            for n in range(number)
+        )  # fmt: skip
+        # One sends Sally, the others are covered by it; what was just decided can be undone.
+        confirm(connection.owner, NOW)
+        done = Done(getattr(Meeting.objects.first(), "pk", 0), False, "join", Said())
         as_alice.cookies["visit"] = f"{connection.owner_id}.1.1"
         # Session, user, connections; where the page ends, its meetings, their changes, what comes before and after.
         with django_assert_max_num_queries(8):
-            self.page(as_alice)
+            page = self.page(as_alice, f"?said={done.token}")
+        assert page.count("with your other meeting") == max(number - 1, 0)
+        assert (">Undo</button>" in page) == (number > 0)
 
 
 class TestFollowing:
@@ -307,6 +318,43 @@ class TestFollowing:
         assert status == 200
         with django_assert_max_num_queries(3):
             assert self.ask(as_alice, validator)[0] == 304
+
+    def test_a_plan_that_changed_is_a_change(self, as_alice: Client, connection: CalendarConnection) -> None:
+        meeting(connection, "later", self.NOON + timedelta(hours=1))
+        _, validator = self.ask(as_alice)
+        confirm(connection.owner, self.NOON)
+        assert self.ask(as_alice, validator)[0] == 200
+        _, validator = self.ask(as_alice)
+        confirm(connection.owner, self.NOON + timedelta(seconds=1), lead=-5)
+        assert self.ask(as_alice, validator)[0] == 304  # no link, so nothing to join at another time
+
+    def test_a_plan_of_a_colleague_who_sends_sally_is_a_change(
+        self, as_alice: Client, connection: CalendarConnection, bob: User
+    ) -> None:
+        there = {"join_url": "https://zoom.us/j/1?pwd=x", "service": "zoom", "room": "zoom:1"}
+        theirs = CalendarConnection.objects.create(owner=bob, provider="microsoft-work", account_id="b")
+        for one in (connection, theirs):
+            meeting(one, "later", self.NOON + timedelta(hours=1), **there)  # type: ignore[arg-type]
+        confirm(connection.owner, self.NOON, lead=5)
+        confirm(bob, self.NOON, lead=-5)
+        _, validator = self.ask(as_alice)
+        assert b"Sally joins at 12:55" in as_alice.get("/meetings/").content
+        self.travel.shift(1)
+        confirm(bob, self.NOON + timedelta(seconds=1), lead=-6)
+        assert b"Sally joins at 12:54" in as_alice.get("/meetings/").content
+        assert self.ask(as_alice, validator)[0] == 200
+
+    def test_the_moment_in_which_sally_joins_is_a_change(
+        self, as_alice: Client, connection: CalendarConnection
+    ) -> None:
+        there = {"join_url": "https://zoom.us/j/1?pwd=x", "service": "zoom"}
+        meeting(connection, "soon", self.NOON + timedelta(minutes=10), **there)  # type: ignore[arg-type]
+        confirm(connection.owner, self.NOON, lead=-3)
+        self.travel.move_to(self.NOON + timedelta(minutes=6))
+        _, validator = self.ask(as_alice)
+        assert self.ask(as_alice, validator)[0] == 304
+        self.travel.move_to(self.NOON + timedelta(minutes=7))
+        assert self.ask(as_alice, validator)[0] == 200
 
     def test_a_sync_that_changed_nothing_is_no_change(self, as_alice: Client, connection: CalendarConnection) -> None:
         _, validator = self.ask(as_alice)
@@ -514,10 +562,29 @@ class TestAMeeting:
             client.force_login(user)
             assert client.get(f"/meetings/{one.pk}/").status_code == 404
 
-    def test_it_takes_five_statements(
-        self, as_alice: Client, one: Meeting, django_assert_max_num_queries: DjangoAssertNumQueries
+    @pytest.mark.parametrize("colleague", [False, True])
+    def test_it_takes_nine_statements(
+        self,
+        as_alice: Client,
+        one: Meeting,
+        bob: User,
+        django_assert_num_queries: DjangoAssertNumQueries,
+        colleague: bool,
     ) -> None:
-        with django_assert_max_num_queries(5):  # session, user, meeting with its connection, history, banner
+        """Session, user, meeting; organization, its people, the meetings of the room; history, banner.
+
+        And of a colleague who sends Sally into that room, who they are.
+        """
+        Meeting.objects.update(room="zoom:84512345678")
+        confirm(one.connection.owner, NOW, rule="never")
+        if colleague:
+            theirs = CalendarConnection.objects.create(owner=bob, provider="microsoft-work", account_id="b")
+            there = {"join_url": one.join_url, "service": "zoom", "room": "zoom:84512345678"}
+            Meeting.objects.bulk_create(
+                Meeting(connection=theirs, external_id=str(n), start=one.start, end=one.end, **there) for n in range(9)
+            )
+            confirm(bob, NOW)
+        with django_assert_num_queries(9 if colleague else 8):
             self.page(as_alice, one)
 
     @pytest.mark.parametrize("pk", ["0", "99999999999999999999999", "x"])
