@@ -26,6 +26,7 @@ REGISTERED = sorted(django_admin.site._registry, key=lambda model: model._meta.l
 POST_ONLY = [
     "sign-out",
     "connect",
+    "meeting-sally",
     "sync-now",
     "set-option",
     "end-session",

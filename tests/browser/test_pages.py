@@ -10,6 +10,7 @@ import os
 import re
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core import mail
@@ -22,6 +23,7 @@ from integrations.models import AccessRecord, ApprovalRequest, CalendarConnectio
 from sally import invitations
 from sally.models import Organization, User
 from tests.browser.conftest import Door, Person, work_off_the_queue
+from tests.calendars.rows import confirm, meeting
 from tests.conftest import make_user
 from tests.sandbox_process import Sandbox
 from tests.walking import World
@@ -128,7 +130,8 @@ def test_pages_of_the_signed_in(person: Person, anybody: User, microsoft: Sandbo
     person.page.locator(".meeting-subject a").first.click()
     person.check("a meeting")
     picture(person, "meeting")
-    person.page.locator("summary").click()
+    for summary in person.page.locator("summary").all():
+        summary.click()
     person.check("a meeting, all of it")
     person.open("/settings/integrations/")
     person.check("integrations")
@@ -275,8 +278,65 @@ def test_pages_in_trouble(person: Person, anybody: User) -> None:
     person.page.locator("a[rel=next]").click()
     person.check("meetings, later days")
     person.open(f"/meetings/{Meeting.objects.get(subject__startswith='ü').pk}/")
-    person.page.locator("summary").click()
+    for summary in person.page.locator("summary").all():
+        summary.click()
     person.check("an odd meeting")
+
+
+def test_pages_that_say_whether_sally_joins(person: Person, anybody: User, bob: User) -> None:
+    """Every kind of sentence, short and long; what can be decided, and undone."""
+    now = timezone.now()
+    own, theirs = (
+        CalendarConnection.objects.create(
+            owner=owner, provider="microsoft-work", account_id=owner.email, account_email=owner.email,
+            status="connected", last_synced_at=now, next_sync_at=now + timedelta(hours=1),
+        )
+        for owner in (anybody, bob)
+    )  # fmt: skip
+    User.objects.filter(pk=bob.pk).update(name="Somebody with quite a long name, as there are some")
+    guest = "somebody-with-a-long-name@a-long-domain-of-a-company.example"
+    zoom = {"join_url": "https://zoom.us/j/1?pwd=x", "service": "zoom"}
+    kinds: dict[str, dict[str, Any]] = {
+        "Joined": {},
+        "With a guest": {"attendees": [["Guest", guest, "required", "none"]]},
+        "Declined": {"response": "declined"},
+        "Cancelled": {"cancelled": True},
+        "On another service": {"service": "", "join_url": "https://rooms.a-long-domain-of-a-company.example/1"},
+        "Sent by a colleague": {"room": "zoom:1"},
+        "Of a series": {"kind": "occurrence", "ical_uid": "uid", "original_start": now},
+    }
+    for number, (subject, fields) in enumerate(kinds.items()):
+        meeting(own, subject, now + timedelta(hours=number), **(zoom | fields))
+    sent = Meeting.objects.get(room="zoom:1")
+    meeting(theirs, "Theirs", sent.start, is_organizer=True, **(zoom | {"room": "zoom:1"}))
+    person.sign_in(anybody.email)
+    undecided = Meeting.objects.get(subject="Joined")
+    person.open(f"/meetings/{undecided.pk}/")
+    person.check("a meeting before a rule is confirmed")
+    for who in (anybody, bob):
+        confirm(who, now - timedelta(days=1), rule="internal")
+    person.open("/meetings/")
+    person.check("meetings that Sally joins, and others")
+    picture(person, "joining")
+    for one in Meeting.objects.filter(connection=own):
+        person.open(f"/meetings/{one.pk}/")
+        person.page.locator("#sally ~ details summary").click()
+        person.check(f"a meeting: {one.subject}")
+    person.page.locator("input[name=choice][value=skip]").check()
+    person.page.locator("input[name=series][value=series]").check()
+    person.page.locator(".deciding button").click()
+    expect(person.page.locator(".undo")).to_be_visible()
+    person.check("a series that Sally does not join")
+    picture(person, "joining-series")
+    person.open("/meetings/")
+    person.page.locator("button[formaction]").first.click()
+    expect(person.page.locator(".undo")).to_be_visible()
+    person.check("meetings, one just decided")
+    picture(person, "joining-undo")
+    confirm(anybody, now, rule="never")
+    person.open(f"/meetings/{sent.pk}/")
+    person.check("a meeting to which a colleague sends her all the same")
+    picture(person, "joining-meeting")
 
 
 def test_pages_of_errors(person: Person, anybody: User) -> None:

@@ -25,7 +25,7 @@ from tests.conftest import make_user
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 TEN = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)  # in Berlin
 BERLIN = ZoneInfo("Europe/Berlin")
-ZOOM = {"join_url": "https://zoom.us/j/1?pwd=x", "service": "zoom", "room": "zoom:1"}
+ZOOM: dict[str, Any] = {"join_url": "https://zoom.us/j/1?pwd=x", "service": "zoom", "room": "zoom:1"}
 GUEST = ["Guest", "guest@partner.example", "required", "none"]
 BOB = ["Bob", "bob@quay.example", "required", "none"]
 

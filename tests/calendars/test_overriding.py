@@ -20,7 +20,7 @@ from tests.calendars.rows import confirm, meeting
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 TUESDAY = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
-ZOOM = {"join_url": "https://zoom.us/j/1?pwd=x", "service": "zoom"}
+ZOOM: dict[str, Any] = {"join_url": "https://zoom.us/j/1?pwd=x", "service": "zoom"}
 LIST = "/meetings/?q=weekly"
 
 
@@ -47,7 +47,7 @@ def planned(one: Meeting, owner: User, **terms: Any) -> Meeting:
 
 @pytest.fixture
 def single(alice: User, connection: CalendarConnection) -> Meeting:
-    return planned(meeting(connection, "Weekly", TUESDAY, **ZOOM), alice)  # type: ignore[arg-type]
+    return planned(meeting(connection, "Weekly", TUESDAY, **ZOOM), alice)
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def series(alice: User, connection: CalendarConnection) -> list[Meeting]:
     found = [
         meeting(
             connection, f"weekly {at}", at, subject="Weekly", kind="occurrence", ical_uid="uid",
-            original_start=at, **ZOOM,  # type: ignore[arg-type]
+            original_start=at, **ZOOM,
         )
         for at in (TUESDAY, TUESDAY + timedelta(days=7))
     ]  # fmt: skip
