@@ -20,7 +20,7 @@ from django.views.decorators.http import require_POST, require_safe
 from calendars import attendance, overriding
 from calendars.agenda import Page, Wish, last_planned, names_of, page_of, wish_of
 from calendars.joining import Verdict, verdict_on, with_senders
-from calendars.models import Meeting
+from calendars.models import Meeting, confirmed_by
 from calendars.overriding import Done, Notice, OverrideForm
 from calendars.telling import history_of, stored_of, when
 from calendars.visits import Visit
@@ -35,7 +35,8 @@ def agenda(request: HttpRequest, user: User) -> HttpResponse:
     """Days and their meetings, today first. The open page asks for what changed and gets 304 while nothing did."""
     now = timezone.now()
     own = CalendarConnection.objects.filter(owner=user)
-    connections = list(own.annotate(planned_at=last_planned(), organization=F("owner__organization__name")))
+    beside = {"planned_at": last_planned(), "organization": F("owner__organization__name")}
+    connections = list(own.annotate(**beside, is_confirmed=confirmed_by("owner")))
     wish = wish_of(request.GET, connections, now.astimezone(user.zone).date())
     visit = Visit.of(request, user, now)
     state = _state_of(user, connections, wish, visit, now)
@@ -52,6 +53,7 @@ def agenda(request: HttpRequest, user: User) -> HttpResponse:
             "unread": unread,
             "all_read": all(one.last_synced_at for one in connections),
             "troubled": [one for one in connections if one.problem],
+            "unconfirmed": any(not getattr(one, "is_confirmed", False) for one in connections),
             "page": page,
             "notice": _notice(request, user, page),
             "wish": wish,

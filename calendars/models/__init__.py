@@ -17,5 +17,6 @@ from calendars.models.participation import OrganizationParticipation as Organiza
 from calendars.models.participation import Override as Override
 from calendars.models.participation import Participation as Participation
 from calendars.models.participation import Rule as Rule
+from calendars.models.participation import confirmed_by as confirmed_by
 from calendars.models.participation import uid_of as uid_of
 from calendars.models.participation import uid_of_meeting as uid_of_meeting

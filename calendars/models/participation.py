@@ -75,6 +75,12 @@ class Participation(Settings):
         return f"participation of user {self.pk}"
 
 
+def confirmed_by(owner: str) -> Exists:
+    """In SQL, of rows with a person at ``owner``: whether a rule counts for them, by which Sally may be planned."""
+    ruled = Q(rule__gt="") | Q(user__organization__participation__rule__gt="")
+    return Exists(Participation.objects.filter(ruled, user=OuterRef(owner)))
+
+
 class OrganizationParticipation(Settings):
     """What an organization's admins set. ``locked``: it counts for everybody, and ``lock_reason`` tells them why."""
 

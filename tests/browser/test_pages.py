@@ -295,7 +295,7 @@ def test_pages_that_say_whether_sally_joins(person: Person, anybody: User, bob: 
     )  # fmt: skip
     User.objects.filter(pk=bob.pk).update(name="Somebody with quite a long name, as there are some")
     guest = "somebody-with-a-long-name@a-long-domain-of-a-company.example"
-    zoom = {"join_url": "https://zoom.us/j/1?pwd=x", "service": "zoom"}
+    zoom: dict[str, Any] = {"join_url": "https://zoom.us/j/1?pwd=x", "service": "zoom"}
     kinds: dict[str, dict[str, Any]] = {
         "Joined": {},
         "With a guest": {"attendees": [["Guest", guest, "required", "none"]]},

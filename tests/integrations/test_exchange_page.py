@@ -83,7 +83,8 @@ class TestConnecting:
 
     def test_what_was_typed_connects_the_calendar(self, as_alice: Client, alice: User, look: Look) -> None:
         response = as_alice.post(ADDRESS, typed())
-        assert (response.status_code, response.headers["Location"]) == (302, "/settings/meeting-assistant/start/?connected")
+        start = "/settings/meeting-assistant/start/?connected"
+        assert (response.status_code, response.headers["Location"]) == (302, start)
         (asked,) = look.asked
         assert (asked.address.url, asked.username, asked.password, asked.version) == (
             MAIL,
