@@ -33,7 +33,7 @@ class OverrideForm(forms.Form):
     choice = forms.ChoiceField(label=gettext_lazy("You decide"), choices=Choice.choices, widget=forms.RadioSelect)
     lead = forms.TypedChoiceField(label=gettext_lazy("When"), coerce=int, empty_value=None, required=False)
     series = forms.ChoiceField(
-        label=gettext_lazy("Where"),
+        label=gettext_lazy("For"),
         choices=[("", gettext_lazy("Only this one")), ("series", gettext_lazy("The whole series"))],
         widget=forms.RadioSelect,
         required=False,

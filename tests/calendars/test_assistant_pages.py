@@ -239,8 +239,8 @@ class TestThePreview:
         self, as_alice: Client, alice: User
     ) -> None:
         html = told(as_alice.post(PAGE, USUAL | {"rule": "internal"}))
-        assert text_of(html, "gained") == "Sally would join 3 meetings more"
-        assert text_of(html, "lost") == "Sally would join 3 meetings fewer"
+        assert text_of(html, "gained") == "Sally would join 3 more meetings"
+        assert text_of(html, "lost") == "Sally would join 3 fewer meetings"
         gained, lost = html[html.index('id="gained"') : html.index('id="lost"')], html[html.index('id="lost"') :]
         subjects = r"<bdi>([^<]*)</bdi>"
         assert re.findall(subjects, gained) == ["alone", "with-herself", "with-a-colleague-who-has-no-account"]
@@ -268,7 +268,7 @@ class TestThePreview:
             online(week, f"more-{number}", days=2 + number / 24)
         html = told(as_alice.post(PAGE, USUAL | {"rule": "internal"}))
         gained = html[html.index('id="gained"') : html.index('id="lost"')]
-        assert text_of(html, "gained") == "Sally would join 32 meetings more"
+        assert text_of(html, "gained") == "Sally would join 32 more meetings"
         assert len(re.findall("<bdi>", gained)) == 20
         assert "and 12 more" in gained
         # The earliest are named.
