@@ -18,7 +18,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 from pytest_django import Settings
 
-from calendars.models import Meeting
+from calendars.models import Meeting, Participation
 from integrations.models import AccessRecord, ApprovalRequest, CalendarConnection, SignIn
 from sally import invitations
 from sally.models import Organization, User
@@ -111,7 +111,11 @@ def test_pages_of_the_signed_in(person: Person, anybody: User, microsoft: Sandbo
     person.open("/settings/integrations/add/")
     person.press("microsoft-work")
     person.choose_at_microsoft("Ines Falk")
-    person.page.wait_for_url(re.compile("/meetings/"))
+    person.page.wait_for_url(re.compile("/meeting-assistant/start/"))
+    person.check("the first choice of a rule, syncing")
+    person.page.locator("summary").click()
+    person.check("the first choice of a rule, all of it")
+    person.not_now()
     person.check("syncing")
     person.open("/settings/integrations/")
     person.check("integrations, syncing")
@@ -179,6 +183,58 @@ def test_pages_of_privacy(person: Person, anybody: User) -> None:
     assert not User.objects.filter(pk=anybody.pk).exists()
     person.page.go_back()
     person.page.wait_for_url(re.compile("/sign-in/"))
+
+
+def test_pages_of_the_meeting_assistant(person: Person, anybody: User, quay: Organization) -> None:
+    now = timezone.now()
+    calendar = World.of(anybody).connection
+    Meeting.objects.bulk_create(
+        Meeting(connection=calendar, external_id=f"n{n}", subject="ü" * 300 if n == 3 else f"<b>{n}</b> & “x” 🚢",
+                start=now + timedelta(hours=n), end=now + timedelta(hours=n + 1), kind="single", response="accepted",
+                show_as="busy", join_url="https://zoom.us/j/1", service="zoom", is_organizer=n % 2 == 0)
+        for n in range(1, 60)
+    )  # fmt: skip
+    Organization.objects.update(internal_domains=["a-rather-long-domain-of-a-company.example", "b" * 60 + ".example"])
+    User.objects.update(role="admin")
+    person.sign_in(anybody.email)
+    person.open("/settings/meeting-assistant/")
+    picture(person, "first-choice")
+    person.check("the first choice of a rule, read")
+    person.page.locator("button[name=confirm]").click()
+    person.open("/settings/meeting-assistant/")
+    person.check("meeting assistant")
+    picture(person, "meeting-assistant")
+    person.page.locator("#rule-host").check()
+    person.page.locator("#id_lead").select_option("0")
+    person.page.locator("main form .button-main").click()
+    person.check("what another rule changes")
+    picture(person, "preview")
+    person.page.locator("button[name=back]").click()
+    person.page.locator("main form .button-main").click()
+    person.page.locator("button[name=save]").click()
+    person.page.locator("main form .button-main").click()
+    person.check("nothing changes")
+    person.open("/settings/meeting-assistant/organization/")
+    person.check("what counts for everybody")
+    picture(person, "organization")
+    person.page.locator("#id_locked").check()
+    person.page.locator("#domain-0").fill("x" * 100)
+    person.page.locator("main form .row .button-main").click()
+    person.check("what counts for everybody, refused")
+    person.page.locator("button[name=remove]").first.click()
+    person.page.locator("button[name=new]").click()
+    person.check("what counts for everybody, a line more")
+    person.page.locator("#id_rule").select_option("organization")
+    person.page.locator("#id_lock_reason").fill("A long reason of one word: " + "y" * 250)
+    person.page.locator("main form .row .button-main").click()
+    person.check("what that changes for everybody")
+    person.page.locator("button[name=save]").click()
+    person.check("what counts for everybody, saved")
+    person.open("/settings/meeting-assistant/")
+    person.check("meeting assistant, locked")
+    Participation.objects.all().delete()
+    person.open("/settings/meeting-assistant/start/")
+    person.check("the first choice, locked")
 
 
 def test_pages_of_an_approval(person: Person, anybody: User, microsoft: Sandbox) -> None:
