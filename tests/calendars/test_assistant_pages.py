@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.db import connection as database
+from django.template.loader import render_to_string
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils.html import escape
@@ -386,6 +387,11 @@ class TestTheFirstChoice:
         assert text_of(html, "count-external") == "2 meetings in the next 7 days"
         assert "Nothing is planned before you confirm." in html
         assert joined() == set()
+
+    def test_the_card_for_the_meetings_page_leads_there(self) -> None:
+        card = render_to_string("calendars/_start.html")
+        assert "Sally joins nothing yet" in card
+        assert f'href="{START}"' in card
 
     def test_confirm_plans_and_leads_to_the_meetings(
         self, as_alice: Client, alice: User, week: CalendarConnection
