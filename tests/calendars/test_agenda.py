@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,7 +16,7 @@ from calendars.agenda import PAGE_SIZE, Page, Wish, page_of, wish_of
 from calendars.models import Change, Meeting
 from integrations.models import CalendarConnection
 from sally.models import Organization, User
-from tests.calendars.rows import all_day, meeting
+from tests.calendars.rows import all_day, confirm, meeting
 from tests.conftest import make_user
 
 NOW = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)
@@ -373,3 +374,65 @@ class TestAnyCalendar(TestCase):
                 expected.add((max(first, today), str(number)))
         found = page_of([connection], Wish(today), now=NOW, zone=zone, since=NOW)
         assert {(day.date, entry.meeting.subject) for day in found.days for entry in day.entries} == expected
+
+
+class TestSally:
+    """23 November 2026, 12:00 in Berlin."""
+
+    NOON = datetime(2026, 11, 23, 11, tzinfo=UTC)
+    ZOOM: ClassVar[dict[str, Any]] = {"join_url": "https://zoom.us/j/1?pwd=x", "service": "zoom", "room": "zoom:1"}
+
+    def told(self, **query: Any) -> list[tuple[str, str, str] | None]:
+        """Of each meeting in order: headline, sentence, and what one may say against it."""
+        entries = [entry for day in page(now=self.NOON, **query).days for entry in day.entries]
+        return [one.sally and (one.sally.headline, one.sally.sentence, one.sally.other) for one in entries]
+
+    def test_every_meeting_says_whether_she_joins(self, alice: User, connection: CalendarConnection) -> None:
+        meeting(connection, "joined", self.NOON + timedelta(hours=1), **self.ZOOM)
+        meeting(connection, "declined", self.NOON + timedelta(hours=2), response="declined", **self.ZOOM)
+        meeting(connection, "offline", self.NOON + timedelta(hours=3))
+        confirm(alice, self.NOON)
+        assert self.told() == [
+            ("Sally joins at 12:59", "your rule: Join all meetings", "skip"),
+            ("Sally does not join", "you declined", "join"),
+            ("Sally does not join", "no link", ""),
+        ]
+
+    def test_what_is_covered_offers_nothing_to_say(
+        self, alice: User, bob: User, connection: CalendarConnection
+    ) -> None:
+        theirs = CalendarConnection.objects.create(owner=bob, provider="microsoft-work", account_id="b")
+        for one in (connection, theirs):
+            meeting(one, "shared", self.NOON + timedelta(hours=1), **self.ZOOM)
+        confirm(alice, self.NOON)
+        confirm(bob, self.NOON, lead=-9)
+        assert self.told(calendar=str(connection.pk)) == [
+            ("Sally joins at 12:51", "sent by Bob, who has her first", "")
+        ]
+
+    def test_what_is_over_or_undecided_says_nothing(self, alice: User, connection: CalendarConnection) -> None:
+        over = meeting(connection, "over", self.NOON - timedelta(hours=3), **self.ZOOM)
+        confirm(alice, over.start - timedelta(hours=1))
+        Meeting.objects.filter(pk=over.pk).update(decision="all", join_at=over.start)
+        meeting(connection, "undecided", self.NOON + timedelta(hours=1), **self.ZOOM)
+        assert self.told() == [None, None]
+
+    def test_the_page_is_good_until_somebody_sends_her(
+        self, alice: User, bob: User, connection: CalendarConnection
+    ) -> None:
+        theirs = CalendarConnection.objects.create(owner=bob, provider="microsoft-work", account_id="b")
+        for one in (connection, theirs):
+            meeting(one, "shared", self.NOON + timedelta(hours=1), **self.ZOOM)
+        confirm(alice, self.NOON)
+        confirm(bob, self.NOON, lead=-9)
+        assert page(now=self.NOON, calendar=str(connection.pk)).good_until == self.NOON + timedelta(minutes=51)
+
+    def test_the_organization_is_named(self, alice: User, connection: CalendarConnection) -> None:
+        guest = ["", "guest@partner.example", "required", "none"]
+        meeting(connection, "with a guest", self.NOON + timedelta(hours=1), attendees=[guest], **self.ZOOM)
+        confirm(alice, self.NOON, rule="organization")
+        wish = Wish(date(2026, 11, 23))
+        found = page_of([connection], wish, now=self.NOON, zone=BERLIN, since=self.NOON, organization="Acme")
+        (told,) = [entry.sally for day in found.days for entry in day.entries]
+        assert told
+        assert told.sentence == "guest@partner.example is not a user of Acme"

@@ -356,6 +356,16 @@ class TestFollowing:
         self.travel.move_to(self.NOON + timedelta(minutes=7))
         assert self.ask(as_alice, validator)[0] == 200
 
+    def test_what_can_be_focused_is_found_again_when_the_page_changes(
+        self, as_alice: Client, connection: CalendarConnection
+    ) -> None:
+        there = {"join_url": "https://zoom.us/j/1?pwd=x", "service": "zoom"}
+        one = meeting(connection, "later", self.NOON + timedelta(hours=1), **there)  # type: ignore[arg-type]
+        confirm(connection.owner, self.NOON)
+        page = as_alice.get("/meetings/", headers={"HX-Request": "true"}).content.decode()
+        for id in (f"meeting-{one.pk}", f"send-{one.pk}", f"join-{one.pk}"):
+            assert page.count(f'id="{id}"') == 1
+
     def test_a_sync_that_changed_nothing_is_no_change(self, as_alice: Client, connection: CalendarConnection) -> None:
         _, validator = self.ask(as_alice)
         CalendarConnection.objects.update(
