@@ -195,10 +195,11 @@ def option_is_switched(world: World) -> None:
 def person_decides(world: World) -> None:
     """About one meeting, or a whole series; now and then all is taken back."""
     rng = world.rng
-    account = rng.choice([one for one in world.accounts if one.seen and one.member.active])
-    entry = rng.choice(list(account.seen.values()))
-    if not account.connection or entry.event.end <= world.now:
+    account = rng.choice(world.accounts)
+    ahead = [one for one in account.seen.values() if one.event.end > world.now]
+    if not (account.connection and account.member.active and ahead):
         return
+    entry = rng.choice(ahead)
     meeting = Meeting.objects.get(connection=account.connection, external_id=entry.event.id)
     whole = entry.event.kind is not Kind.SINGLE and rng.random() < 0.5
     key = (account.member.pk, entry.event.ical_uid, SERIES if whole else entry.event.original_start)

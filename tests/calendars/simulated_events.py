@@ -94,6 +94,9 @@ def room(number: int) -> list[Link]:
         ("meet", [f"https://meet.google.com/{code}", f"https://meet.google.com/{code}?authuser=1"]),
         ("webex", [f"https://quay.webex.com/meet/pier{number}"]),
         ("zoom", [f"https://us02web.zoom.us/j/{zoom}?pwd=b{word}" for word in (1, 2)]),
+        ("teams", [f"https://teams.microsoft.com/meet/{digits}?p={word}&anon=true" for word in "AB"]),
+        ("meet", [f"https://meet.google.com/{code}?hs=122", f"https://meet.google.com/{code}"]),
+        ("zoom", [f"https://zoom.us/j/{zoom}?pwd={word}" for word in "cd"]),
         ("goto", [f"https://meet.goto.com/{100_000_000 + number}"]),
         ("", [f"https://talk.quay.example/room/{number}"]),
         ("jitsi", [f"https://meet.jit.si/Harbour{number}"]),
@@ -188,7 +191,7 @@ class Maker:
             "private": sensitivity < 0.06,
             "confidential": 0.06 <= sensitivity < 0.14,
             "cancelled": rng.random() < 0.04,
-            "attendees_hidden": rng.random() < 0.07,
+            "attendees_hidden": rng.random() < 0.12,
         }
 
     def places(self) -> Iterator[dict[str, Any]]:

@@ -134,7 +134,7 @@ class World:
     def step(self, days: int, happenings: Sequence[Happening], *, read: float) -> None:
         """Let time pass; meanwhile so many things happen in calendars and in settings, and most calendars are read."""
         midnight = self.now.replace(hour=0, minute=0) + timedelta(days=days)
-        self.now = midnight + timedelta(hours=self.rng.randrange(5, 20), minutes=self.rng.choice([0, 10, 20, 40]))
+        self.now = midnight + timedelta(hours=self.rng.randrange(7, 18), minutes=self.rng.choice([0, 10, 20, 40]))
         readable = [one for one in self.accounts if one.connection and one.member.active]
         work: list[Callable[[], object]] = [
             *(partial(happens, self) for happens in happenings),
