@@ -134,7 +134,9 @@ def remember_person(sender: object, instance: User, raw: bool, update_fields: Co
 def plan_for_person(sender: object, instance: User, **_: Any) -> None:
     from calendars import attendance
 
-    attendance.person_saved(instance, instance.__dict__.pop("known_by", ()), timezone.now())
+    before = instance.__dict__.pop("known_by", None)
+    if before is not None:  # else only other fields were saved, as with every sign-in
+        attendance.person_saved(instance, before, timezone.now())
 
 
 def plan_without_person(sender: object, instance: User, **_: Any) -> None:

@@ -191,6 +191,12 @@ class TestWhatChanges:
         connection.disconnect()
         assert plan(one) == (None, "not_a_user", "b.other@quay.example")
 
+    def test_signing_in_plans_nothing_anew(self, alice: User, hers: CalendarConnection) -> None:
+        online(hers, "1")
+        joins(alice)
+        alice.last_login = NOW
+        assert len(statements(lambda: alice.save(update_fields=["last_login"]))) == 1
+
     def test_who_is_deactivated_sends_nobody(self, alice: User, hers: CalendarConnection) -> None:
         one = online(hers, "1")
         joins(alice)
