@@ -384,8 +384,8 @@ class TestSally:
 
     def told(self, **query: Any) -> list[tuple[str, str, str] | None]:
         """Of each meeting in order: headline, sentence, and what one may say against it."""
-        entries = [entry for day in page(now=self.NOON, **query).days for entry in day.entries]
-        return [one.sally and (one.sally.headline, one.sally.sentence, one.sally.other) for one in entries]
+        verdicts = [entry.sally for day in page(now=self.NOON, **query).days for entry in day.entries]
+        return [(one.headline, one.sentence, one.other) if one else None for one in verdicts]
 
     def test_every_meeting_says_whether_she_joins(self, alice: User, connection: CalendarConnection) -> None:
         meeting(connection, "joined", self.NOON + timedelta(hours=1), **self.ZOOM)
