@@ -11,7 +11,6 @@ import pytest
 
 from calendars import attendance, planning, sync
 from calendars.models import Meeting
-from integrations.accounts import SignedIn
 from integrations.events import RemoteEvent
 from integrations.models import CalendarConnection
 from sally.models import Organization, User
@@ -26,8 +25,9 @@ ROOM = "https://us02web.zoom.us/j/84512345678?pwd=x1"
 
 def connect(user: User, rule: str) -> CalendarConnection:
     attendance.save_terms(user, {"rule": rule}, LONG_AGO)
-    account = SignedIn(f"{user.pk}.t", user.email, secret={"cache": "a cache"})
-    return CalendarConnection.objects.connect(user, "microsoft-work", account)
+    return CalendarConnection.objects.create(
+        owner=user, provider="microsoft-work", account_id=f"{user.pk}.t", account_email=user.email
+    )
 
 
 def online(id: str, **fields: Any) -> RemoteEvent:
@@ -36,7 +36,7 @@ def online(id: str, **fields: Any) -> RemoteEvent:
 
 def read(connection: CalendarConnection, *events: RemoteEvent) -> None:
     _, token = CalendarConnection.objects.filter(pk=connection.pk).idle(NOW).claim(NOW, limit=1)
-    sync.run(connection.pk, token, clock=lambda: NOW, open_client=lambda *_: MemoryClient(*events))
+    assert sync.run(connection.pk, token, clock=lambda: NOW, open_client=lambda *_: MemoryClient(*events))
 
 
 def first_then(reached: threading.Event, *works: Callable[[], Any]) -> None:
