@@ -67,7 +67,7 @@ def to_microsoft_as_admin(it: Person, link: str) -> Page:
 
 def connect_now(person: Person) -> None:
     person.page.get_by_role("button", name="Connect now").click()
-    person.page.wait_for_url(re.compile("/oauth2/v2.0/authorize|/meeting-assistant/start/"))
+    person.page.wait_for_url(re.compile("/oauth2/v2.0/authorize|/meetings/|/meeting-assistant/start/"))
 
 
 def test_stopped_then_approved_by_an_admin_without_an_account_then_connected(
