@@ -91,12 +91,12 @@ def test_a_sync_that_writes_while_a_rule_changes_plans_by_the_new_one(
 
 def test_a_decision_while_a_sync_writes_counts(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
     connection = connect(alice, "never")
-    read(connection, online("a"))
+    read(connection, event("a", NOW + timedelta(hours=1)))  # without a link yet
     meeting = Meeting.objects.get()
-    reached = slow(monkeypatch, sync, "_shown_until")
+    reached = slow(monkeypatch, planning, "_write")
     first_then(
         reached,
-        lambda: read(connection, online("a", subject="Another")),
+        lambda: read(connection, online("a")),
         lambda: attendance.decide_for(alice, meeting, choice="join", lead=None, whole_series=False, now=NOW),
     )
     assert plans() == {"a": "asked"}
