@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -168,7 +168,8 @@ def addresses_changed(user: User, addresses: Collection[str], now: datetime) -> 
 def lock_all_of(user: User) -> None:
     """Whatever plans depend on of somebody who is about to be deleted, in the order in which it is locked."""
     list(CalendarConnection.objects.filter(owner=user).order_by("pk").select_for_update().values_list("pk"))
-    lock_home_of(user)
+    with suppress(User.DoesNotExist):  # a second click may find them gone
+        lock_home_of(user)
 
 
 KNOWN_BY = {"email", "organization", "is_active", "time_zone"}

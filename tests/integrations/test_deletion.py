@@ -208,6 +208,12 @@ def test_a_second_deletion_finds_nothing_to_do(alice: User) -> None:
     assert delete_everything(alice) is None
 
 
+def test_nor_does_one_of_somebody_without_an_organization(db: None) -> None:
+    ida = User.objects.create_user("ida@home.example")
+    assert delete_everything(ida)
+    assert delete_everything(ida) is None
+
+
 # --- A sync under way --------------------------------------------------------------------------------------------
 
 
