@@ -12,8 +12,12 @@ HOME = "meetings"
 
 
 def is_own(request: HttpRequest, address: str) -> bool:
-    """An address as browsers write it: a bare word would be taken for the name of a page."""
-    return address.startswith(("/", "http://", "https://")) and url_has_allowed_host_and_scheme(
+    """An address as browsers write it: a bare word would be taken for the name of a page.
+
+    Nor with tabs or line breaks: who takes the address apart drops them, and "/\\t///host" becomes "//host".
+    """
+    is_plain = address.startswith(("/", "http://", "https://")) and address.isprintable()
+    return is_plain and url_has_allowed_host_and_scheme(
         address, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
 

@@ -299,7 +299,17 @@ class TestWhoMay:
     def test_only_a_post_decides(self, as_alice: Client, single: Meeting) -> None:
         assert as_alice.get(f"/meetings/{single.pk}/sally/?choice=skip").status_code == 405
 
-    @pytest.mark.parametrize("next", ["https://evil.example/", "//evil.example", "javascript:alert(1)", "x"])
+    @pytest.mark.parametrize(
+        "next",
+        [
+            "https://evil.example/",
+            "//evil.example",
+            "javascript:alert(1)",
+            "x",
+            "/\t///evil.example",
+            "/\n///evil.example",
+        ],
+    )
     def test_it_leads_to_pages_of_sallys_only(self, as_alice: Client, single: Meeting, next: str) -> None:
         address = say(as_alice, single, next, choice="skip").redirect_chain[0][0]
         assert address.startswith(f"/meetings/{single.pk}/?said=")
