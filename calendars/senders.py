@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 
@@ -29,15 +31,44 @@ class Candidate:
         return self.start == other.start or (self.start < other.end and other.start < self.end)
 
 
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """Who sends Sally into one room, in the order of choosing, and these numbers by time.
+
+    No two of them overlap, so that their ends are in order as well, and those beside a meeting are found without
+    asking all: a room may have thousands.
+    """
+
+    meetings: list[int] = field(default_factory=list)
+    starts: list[datetime] = field(default_factory=list)
+    ends: list[datetime] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+
+    def first_beside(self, one: Candidate) -> int | None:
+        """As ``Candidate.overlaps`` has it."""
+        at, after = bisect_left(self.starts, one.start), bisect_left(self.starts, one.end)
+        beside = self.numbers[bisect_right(self.ends, one.start) : after]
+        if self.starts[at : at + 1] == [one.start]:
+            beside.append(self.numbers[at])
+        return self.meetings[min(beside)] if beside else None
+
+    def add(self, one: Candidate) -> None:
+        at = bisect_left(self.starts, one.start)
+        self.starts.insert(at, one.start)
+        self.ends.insert(at, one.end)
+        self.numbers.insert(at, len(self.meetings))
+        self.meetings.append(one.pk)
+
+
 def covered(candidates: Iterable[Candidate]) -> dict[int, int]:
     """Which meeting sends Sally instead, by the meetings that need not."""
-    senders: dict[str, list[Candidate]] = {}
+    rooms: defaultdict[str, _Chosen] = defaultdict(_Chosen)
     found: dict[int, int] = {}
     for one in sorted(candidates, key=lambda candidate: candidate.rank):
-        chosen = senders.setdefault(one.room, [])
-        sender = next((other for other in chosen if one.overlaps(other)), None)
-        if sender:
-            found[one.pk] = sender.pk
+        chosen = rooms[one.room]
+        sender = chosen.first_beside(one)
+        if sender is None:
+            chosen.add(one)
         else:
-            chosen.append(one)
+            found[one.pk] = sender
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -74,3 +75,37 @@ def test_no_two_senders_are_in_one_room_at_once_and_nobody_is_left_alone(
         assert meetings[pk].room == meetings[sender].room
         assert meetings[pk].start <= meetings[sender].end
         assert meetings[sender].start <= meetings[pk].end
+
+
+def beside_by_asking_all(meetings: list[Candidate]) -> dict[int, int]:
+    found: dict[int, int] = {}
+    senders: list[Candidate] = []
+    for one in sorted(meetings, key=lambda meeting: (meeting.join_at, meeting.pk)):
+        beside = [
+            other.pk
+            for other in senders
+            if one.start == other.start or (one.start < other.end and other.start < one.end)
+        ]
+        if beside:
+            found[one.pk] = beside[0]
+        else:
+            senders.append(one)
+    return found
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 4), st.integers(0, 3)), max_size=12))
+def test_it_is_as_if_all_had_been_asked(drawn: list[tuple[int, int, int]]) -> None:
+    """Short ones, long ones and such without a length, and some that are chosen before others which begin earlier."""
+    meetings = [
+        meeting(pk, begins, minutes, owner=1, join_at=NINE + timedelta(minutes=joins))
+        for pk, (begins, minutes, joins) in enumerate(drawn, start=1)
+    ]
+    assert covered(meetings) == beside_by_asking_all(meetings)
+
+
+def test_twenty_thousand_in_one_room_take_moments() -> None:
+    """Asking each of them of each took a minute, in which nobody else of the organization could write."""
+    meetings = [meeting(pk, begins=pk * 60, minutes=30) for pk in range(20_000)]
+    began = time.perf_counter()
+    assert covered(meetings) == {}
+    assert time.perf_counter() - began < 10
