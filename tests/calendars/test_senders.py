@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -101,11 +100,3 @@ def test_it_is_as_if_all_had_been_asked(drawn: list[tuple[int, int, int]]) -> No
         for pk, (begins, minutes, joins) in enumerate(drawn, start=1)
     ]
     assert covered(meetings) == beside_by_asking_all(meetings)
-
-
-def test_twenty_thousand_in_one_room_take_moments() -> None:
-    """Asking each of them of each took a minute, in which nobody else of the organization could write."""
-    meetings = [meeting(pk, begins=pk * 60, minutes=30) for pk in range(20_000)]
-    began = time.perf_counter()
-    assert covered(meetings) == {}
-    assert time.perf_counter() - began < 10
