@@ -107,9 +107,11 @@ def start(request: HttpRequest, user: User) -> HttpResponse:
     if standing.terms:
         return _gone_on(request, "meetings" if "connected" in request.GET else "meeting-assistant")
     connections = list(CalendarConnection.objects.filter(owner=user))
+    is_admin = user.is_staff and user.organization_id is not None
     if not connections:
         messages.info(request, _("Connect a calendar first. Then you choose which of its meetings Sally joins."))
-        return _gone_on(request, "integrations")
+        # An admin may be here for the others.
+        return _gone_on(request, "assistant-organization" if is_admin else "integrations")
     form = _first_form_of(request, standing)
     if form.is_bound and form.is_valid():
         attendance.save_terms(user, form.values, now)
@@ -120,7 +122,7 @@ def start(request: HttpRequest, user: User) -> HttpResponse:
         "form": form,
         "unread": unread,
         "look_every": 2 if any(one.syncing for one in unread) else 20,
-        "is_admin": user.is_staff and user.organization_id,
+        "is_admin": is_admin,
         **_choices(user, standing, form, now),
     }
     htmx = bool(request.htmx)  # type: ignore[attr-defined]

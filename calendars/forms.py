@@ -147,6 +147,7 @@ class OrganizationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic to
         rules = [(value, str(label)) for value, label in Rule.choices]
         _offer(self, "rule", [("", _("No default: everybody chooses")), *rules])
         self.fields["rule"].label = _("Default rule")
+        self.fields["only_accepted"].label = _("Only meetings that the person accepted")
         _offer(self, "lead", lead_choices(_("No default")))
 
     @property

@@ -380,6 +380,14 @@ class TestTheFirstChoice:
         assert response.redirect_chain == [("/settings/integrations/", 302)]
         assert "Connect a calendar first." in told(response)
 
+    def test_an_admin_without_a_calendar_comes_to_what_counts_for_everybody(
+        self, as_alice: Client, alice: User
+    ) -> None:
+        User.objects.filter(pk=alice.pk).update(role=User.Role.ADMIN)
+        response = as_alice.get("/settings/meeting-assistant/", follow=True)
+        assert response.redirect_chain[-1][0] == "/settings/meeting-assistant/organization/"
+        assert "White list for internal meetings" in response.content.decode()
+
     def test_join_all_is_chosen_and_nothing_is_planned_yet(self, as_alice: Client, week: CalendarConnection) -> None:
         html = page(as_alice, START)
         assert chosen(html) == ["all", "skip_confidential", "skip_free", "skip_all_day", ""]
