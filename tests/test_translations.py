@@ -27,6 +27,7 @@ ALIKE = {
     "Admin",
     "Worker",
     "OK",
+    "Domain",
 }
 
 
