@@ -74,7 +74,7 @@ class ParticipationForm(LeadForm):
 
 @dataclass(frozen=True)
 class DomainRow:
-    """A line of the white list as it stands on the page; ``error`` says why it is refused."""
+    """A line of the whitelist as it stands on the page; ``error`` says why it is refused."""
 
     number: int
     text: str
@@ -82,7 +82,7 @@ class DomainRow:
 
 
 class DomainsField(forms.Field):
-    """The white list, a domain a line. A line may hold several, and addresses, of which the domain is taken."""
+    """The whitelist, a domain a line. A line may hold several, and addresses, of which the domain is taken."""
 
     widget = forms.MultipleHiddenInput
     hidden_widget = forms.MultipleHiddenInput
@@ -112,7 +112,7 @@ def _domain(text: str) -> str:
 
 
 def refusal(text: str) -> str:
-    """Why this is no domain for the white list; "" where it is one."""
+    """Why this is no domain for the whitelist; "" where it is one."""
     if _domain(text):
         return ""
     shown = clean(text, 60)
@@ -122,7 +122,7 @@ def refusal(text: str) -> str:
 
 
 class OrganizationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic to the type checker only
-    """The white list, and what counts for everybody without a choice of their own, or who made none."""
+    """The whitelist, and what counts for everybody without a choice of their own, or who made none."""
 
     domains = DomainsField(label=gettext_lazy("White list for internal meetings"), required=False)
     lead = forms.TypedChoiceField(label=gettext_lazy("When Sally joins"), coerce=int, empty_value=None, required=False)
@@ -156,7 +156,7 @@ class OrganizationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic to
 
     @property
     def rows(self) -> list[DomainRow]:
-        """The white list as it is shown, with what is wrong with each line where the form was judged."""
+        """The whitelist as it is shown, with what is wrong with each line where the form was judged."""
         return [
             DomainRow(number, line, next(filter(None, map(refusal, _split(line))), "") if self.is_bound else "")
             for number, line in enumerate(self["domains"].value() or [""])

@@ -1,4 +1,4 @@
-"""What admins set for everybody: the white list, and the rule that counts where nobody chose another, or at all."""
+"""What admins set for everybody: the whitelist, and the rule that counts where nobody chose another, or at all."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _page(request: HttpRequest, organization: Organization) -> HttpResponse:
 
 
 def _edit(domains: list[str], request: HttpRequest) -> int | None:
-    """Add or remove a line of the white list, as the pressed button says; which line is to have the focus."""
+    """Add or remove a line of the whitelist, as the pressed button says; which line is to have the focus."""
     if "new" in request.POST:
         domains.append("")
         return len(domains) - 1

@@ -63,7 +63,7 @@ def _meaning(rule: str, organization: Organization | None) -> str:
     meanings = {
         "": _("With the organization's switches. What it sets later counts for you too."),
         Rule.ALL: _("Every meeting with a link that Sally can use."),
-        Rule.EXTERNAL: _("At least one person is neither on the white list nor an active user of your organization."),
+        Rule.EXTERNAL: _("At least one person is neither on the whitelist nor an active user of your organization."),
         Rule.HOST: _("Outlook says that you are the organizer."),
         Rule.NEVER: _("Only the meetings for which you say so yourself."),
     }
@@ -72,18 +72,18 @@ def _meaning(rule: str, organization: Organization | None) -> str:
 
 def _internal(organization: Organization | None) -> str:
     if organization is None:
-        return _("You belong to no organization here, so there is no white list: only meetings without anybody else.")
+        return _("You belong to no organization here, so there is no whitelist: only meetings without anybody else.")
     domains = organization.internal_domains
     if not domains:
         return _(
-            "Your organization's white list is still empty, so nobody else counts as internal. Its admins fill it."
+            "Your organization's whitelist is still empty, so nobody else counts as internal. Its admins fill it."
         )
     if len(domains) > _MOST_NAMED:
         text = ngettext(
-            "The address of everybody who takes part is on your organization's white list (%(count)s domain).",
-            "The address of everybody who takes part is on your organization's white list (%(count)s domains).",
+            "The address of everybody who takes part is on your organization's whitelist (%(count)s domain).",
+            "The address of everybody who takes part is on your organization's whitelist (%(count)s domains).",
             len(domains),
         )
         return text % {"count": len(domains)}
-    text = _("The address of everybody who takes part is on your organization's white list: %(domains)s.")
+    text = _("The address of everybody who takes part is on your organization's whitelist: %(domains)s.")
     return text % {"domains": ", ".join(domains)}

@@ -162,9 +162,9 @@ class TestTheForm:
     @pytest.mark.parametrize(
         ("domains", "words"),
         [
-            (["quay.example", "harbour.example"], "white list: quay.example, harbour.example."),
-            ([], "white list is still empty"),
-            ([f"n{n}.example" for n in range(6)], "white list (6 domains)."),
+            (["quay.example", "harbour.example"], "whitelist: quay.example, harbour.example."),
+            ([], "whitelist is still empty"),
+            ([f"n{n}.example" for n in range(6)], "whitelist (6 domains)."),
         ],
     )
     def test_internal_is_explained_by_the_white_list(
@@ -181,7 +181,7 @@ class TestTheForm:
         client = Client()
         client.force_login(loner)
         html = page(client)
-        assert "there is no white list" in text_of(html, "meaning-internal")
+        assert "there is no whitelist" in text_of(html, "meaning-internal")
         assert "your organization" not in html
 
     def test_what_is_set_is_chosen(self, as_alice: Client, alice: User, week: CalendarConnection) -> None:
@@ -594,7 +594,7 @@ class TestForEverybody:
             assert response.headers["Location"].startswith("/confirm/?next=")
         assert self.domains(quay) == ["quay.example"]
 
-    # -- the white list -----------------------------------------------------------------------------------------------
+    # -- the whitelist -----------------------------------------------------------------------------------------------
 
     def test_the_white_list_can_grow_and_shrink_and_nothing_typed_is_lost(
         self, as_anna: Client, quay: Organization
