@@ -34,7 +34,7 @@ from calendars.models import (
     uid_of_meeting,
 )
 from calendars.models.participation import USUAL
-from calendars.people import Circle, Invited, canonical, canonical_domain
+from calendars.people import Circle, Invited, canonical, canonical_domain, is_listed
 from calendars.policy import Decision, Facts, Overrides, Reason, Rule, Terms
 from calendars.senders import Candidate, covered
 from integrations.models import CalendarConnection
@@ -118,11 +118,13 @@ def _override(said: dict[str, Any] | None) -> policy.Override:
 
 @dataclass(frozen=True)
 class Member:
-    """Somebody for whom Sally may join. ``addresses``: canonical, all that Sally knows as theirs."""
+    """Somebody for whom Sally may join. ``address``: canonical, what they sign in with. ``addresses``: also those of
+    their calendars, which nobody vouches for: a server or tenant of one's own says whatever one likes."""
 
     pk: int
     active: bool
     zone: ZoneInfo
+    address: str
     addresses: frozenset[str]
     participation: Participation | None
 
@@ -215,8 +217,13 @@ class Group:
 
     @cached_property
     def users(self) -> frozenset[str]:
-        """The canonical addresses of all active users."""
-        return frozenset().union(*(one.addresses for one in self.members.values() if one.active))
+        """The canonical addresses of all active users; of those of their calendars only what the white list has.
+
+        Else one of them could make a stranger count as a user, and all the others would have Sally join.
+        """
+        active = [one for one in self.members.values() if one.active]
+        listed = {address for one in active for address in one.addresses if is_listed(address, self.domains)}
+        return frozenset(listed.union(one.address for one in active)) - {""}
 
     @property
     def meetings(self) -> Q:
@@ -317,7 +324,8 @@ def domains_of(listed: Sequence[str]) -> frozenset[str]:
 def _member(user: User) -> Member:
     accounts: str = getattr(user, "accounts", None) or ""
     addresses = frozenset(canonical(one) for one in (user.email, *accounts.split("\n"))) - {""}
-    return Member(user.pk, user.is_active, user.zone, addresses, getattr(user, "participation", None))
+    participation = getattr(user, "participation", None)
+    return Member(user.pk, user.is_active, user.zone, canonical(user.email), addresses, participation)
 
 
 def _said(*, whole: bool) -> Subquery:

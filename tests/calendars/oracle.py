@@ -53,7 +53,7 @@ class House:
 
 @dataclass(kw_only=True)
 class Member:
-    """Somebody who uses Sally, with every address by which a calendar may know them."""
+    """Somebody who uses Sally, with every address by which a calendar may know them; first what they sign in with."""
 
     pk: int
     house: House | None
@@ -122,6 +122,11 @@ def _is_below(address: str, domains: Sequence[str]) -> bool:
         if host and f".{host}".endswith(f".{wanted}"):
             return True
     return False
+
+
+def _vouched_for(who: Member, domains: Sequence[str]) -> list[str]:
+    """By which others take them for a user: of a calendar's address nobody knows whose it really is."""
+    return who.addresses[:1] + [one for one in who.addresses[1:] if _is_below(one, domains)]
 
 
 @dataclass(frozen=True)
@@ -236,7 +241,7 @@ class Oracle:
             if any(same_person(address, one) for one in own):
                 continue
             is_listed = _is_below(address, domains)
-            is_user = any(same_person(address, their) for who in colleagues for their in who.addresses)
+            is_user = any(same_person(address, their) for who in colleagues for their in _vouched_for(who, domains))
             told = address or name
             strangers += [] if is_listed or is_user else [told]
             unlisted += [] if is_listed else [told]

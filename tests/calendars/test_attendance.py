@@ -197,6 +197,26 @@ class TestWhatChanges:
         alice.last_login = NOW
         assert len(statements(lambda: alice.save(update_fields=["last_login"]))) == 1
 
+    def test_a_calendar_on_anybodys_server_makes_nobody_else_a_user(
+        self, alice: User, bob: User, hers: CalendarConnection, quay: Organization
+    ) -> None:
+        """Bob typed a stranger's address into the form of a server of his own, which takes any password."""
+        one = online(hers, "1", attendees=[["Eve", "eve@stranger.example", "required", "none"]])
+        calendar(bob, "eve@stranger.example")
+        joins(alice, "organization")
+        assert plan(one) == (None, "not_a_user", "eve@stranger.example")
+        joins(alice, "external")
+        assert plan(one)[1:] == ("external", "eve@stranger.example")
+        attendance.save_organization(quay, {}, ["stranger.example"], NOW)
+        joins(alice, "organization")
+        assert plan(one)[1] == "organization"
+
+    def test_to_somebody_themselves_all_their_calendars_are_theirs(self, alice: User, hers: CalendarConnection) -> None:
+        calendar(alice, "alice@private.example")
+        one = online(hers, "1", attendees=[["Alice", "alice@private.example", "required", "none"]])
+        joins(alice, "organization")
+        assert plan(one)[1] == "organization"
+
     def test_who_is_deactivated_sends_nobody(self, alice: User, hers: CalendarConnection) -> None:
         one = online(hers, "1")
         joins(alice)

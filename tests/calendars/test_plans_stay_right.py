@@ -60,11 +60,11 @@ def test_a_lock_without_a_rule_locks_no_lead_either(alice: User, quay: Organizat
     assert Meeting.objects.get().join_at == hours(5) + timedelta(minutes=5)
 
 
-SECOND = "alice@second.example"
+SECOND = "alice@second.quay.example"
 
 
 def bob_meets_alice(bob: User) -> None:
-    """By an address of hers that only a calendar of hers can tell."""
+    """By an address of hers, on the white list, that only a calendar of hers can tell."""
     attendance.save_terms(bob, {"rule": "organization"}, LONG_AGO)
     guest = Attendee("Alice", SECOND, "required", Response.NONE)
     run(connect(bob), MemoryClient(online("a", 5, is_organizer=True, attendees=(guest,))))
