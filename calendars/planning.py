@@ -183,8 +183,13 @@ def lock(home: Home) -> Home:
 
 
 def lock_home_of(user: User) -> Home:
-    """As ``lock``."""
-    return lock(Organization(pk=user.organization_id) if user.organization_id else user)
+    """As ``lock``, and where they belong by now: a sync may have known them for minutes."""
+    if user.organization_id is None:
+        found = lock(user)
+        if isinstance(found, User) and found.organization_id is None:
+            return found
+    theirs = Organization.objects.select_related("participation").filter(users=user.pk)
+    return theirs.select_for_update(of=("self",), no_key=True).first() or lock(user)
 
 
 @dataclass(frozen=True)

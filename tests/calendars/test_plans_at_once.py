@@ -35,8 +35,12 @@ def online(id: str, **fields: Any) -> RemoteEvent:
 
 
 def read(connection: CalendarConnection, *events: RemoteEvent) -> None:
+    run(connection, lambda *_: MemoryClient(*events))
+
+
+def run(connection: CalendarConnection, open_client: Callable[..., MemoryClient]) -> None:
     _, token = CalendarConnection.objects.filter(pk=connection.pk).idle(NOW).claim(NOW, limit=1)
-    assert sync.run(connection.pk, token, clock=lambda: NOW, open_client=lambda *_: MemoryClient(*events))
+    assert sync.run(connection.pk, token, clock=lambda: NOW, open_client=open_client)
 
 
 def first_then(reached: threading.Event, *works: Callable[[], Any]) -> None:
@@ -113,3 +117,32 @@ def test_a_whitelist_that_changes_while_a_sync_writes_counts(
         lambda: attendance.save_organization(quay, {}, ["elsewhere.example"], NOW),
     )
     assert plans() == {"a": "not_listed"}
+
+
+def move(user: User, organization: Organization) -> None:
+    found = User.objects.get(pk=user.pk)
+    found.organization = organization
+    found.save()
+
+
+def test_who_moves_to_another_organization_during_a_sync_is_planned_for_there(alice: User, charlie: User) -> None:
+    connection = connect(alice, "all")
+    read(connection, online("a"))
+    elsewhere = charlie.organization
+    assert elsewhere
+
+    def open_client(*_: Any) -> MemoryClient:
+        move(alice, elsewhere)
+        return MemoryClient(online("a", subject="Another"), online("b"))
+
+    run(connection, open_client)
+    assert plans() == {"a": "all", "b": "covered"}
+
+
+def test_a_rule_that_is_saved_after_a_move_counts(alice: User, charlie: User) -> None:
+    connection = connect(alice, "all")
+    read(connection, online("a"))
+    assert charlie.organization
+    move(alice, charlie.organization)
+    attendance.save_terms(alice, {"rule": "never"}, NOW)
+    assert plans() == {"a": "never"}
