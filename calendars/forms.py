@@ -157,9 +157,13 @@ class OrganizationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic to
     @property
     def rows(self) -> list[DomainRow]:
         """The whitelist as it is shown, with what is wrong with each line where the form was judged."""
+        lines = self["domains"].value() or [""]
+        texts = [_split(line) for line in lines]
+        # Too many are refused as a whole: to say of each what is wrong with it would take half a minute.
+        is_judged = self.is_bound and sum(map(len, texts)) <= MOST_DOMAINS
         return [
-            DomainRow(number, line, next(filter(None, map(refusal, _split(line))), "") if self.is_bound else "")
-            for number, line in enumerate(self["domains"].value() or [""])
+            DomainRow(number, line, next(filter(None, map(refusal, texts[number])), "") if is_judged else "")
+            for number, line in enumerate(lines)
         ]
 
     @property

@@ -222,7 +222,7 @@ class Group:
 
     @cached_property
     def users(self) -> frozenset[str]:
-        """The canonical addresses of all active users; of those of their calendars only what the white list has.
+        """The canonical addresses of all active users; of those of their calendars only what the whitelist has.
 
         Else one of them could make a stranger count as a user, and all the others would have Sally join.
         """

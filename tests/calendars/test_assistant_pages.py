@@ -15,7 +15,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils.html import escape
 
-from calendars import attendance
+from calendars import attendance, forms
 from calendars.models import Meeting, OrganizationParticipation, Participation
 from integrations.models import CalendarConnection
 from sally.models import Organization, User
@@ -669,6 +669,14 @@ class TestForEverybody:
         assert self.domains(quay) == ["quay.example"]
 
     # -- what counts for everybody ------------------------------------------------------------------------------------
+
+    def test_too_many_domains_are_refused_without_a_look_at_each(
+        self, as_anna: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Half a minute for the hundred thousands that fit into one request."""
+        monkeypatch.setattr(forms, "refusal", lambda text: pytest.fail("one was looked at"))
+        text = " ".join(f"ä{number}.example" for number in range(501))
+        assert "Only 500 domains fit here." in told(as_anna.post(self.PATH, self.typed(text, save="yes")))
 
     def test_a_lock_needs_a_rule_and_a_reason(self, as_anna: Client) -> None:
         html = told(as_anna.post(self.PATH, self.typed(locked="on", lock_reason=" \n ", save="yes")))
