@@ -24,14 +24,26 @@ from calendars.models import (
 )
 from calendars.models.participation import SETTINGS
 from calendars.people import canonical
-from calendars.planning import WEST, Group, Home, Plan, Row, domains_of, home_of, lock, lock_home_of, terms_of
+from calendars.planning import (
+    EVERYTHING,
+    WEST,
+    Group,
+    Home,
+    Plan,
+    Row,
+    domains_of,
+    home_of,
+    in_rooms,
+    lock,
+    lock_home_of,
+    terms_of,
+)
 from calendars.policy import Decision, Rule, Terms
 from integrations.models import CalendarConnection
 from sally.models import Organization, User
 
 PREVIEWED = timedelta(days=14)
 COUNTED = timedelta(days=7)
-EVERYTHING = ~Q(pk__in=[])  # an empty Q would be nothing beside another: Q() | other is other
 NOTHING = Q(pk__in=[])
 
 
@@ -262,7 +274,7 @@ def preview(user: User, values: Mapping[str, Any], now: datetime) -> Preview:
     proposed = Participation(user=user, confirmed_at=confirmed_at, **values)
     then = replace(group, members={**group.members, user.pk: replace(member, participation=proposed)})
     return _preview(
-        then, then.rows(_of(user) | _rooms_of(user), now, now + PREVIEWED), lambda row: row.owner == user.pk
+        then, then.rows(_of(user), now, now + PREVIEWED, beside=[_rooms_of(user)]), lambda row: row.owner == user.pk
     )
 
 
@@ -324,7 +336,7 @@ def explain(meeting: Meeting, now: datetime) -> Explanation:
     # All-day meetings are stored as days of UTC, and are others in the zones of their owners.
     around = Q(start__lt=meeting.end + 2 * WEST, end__gt=meeting.start - 2 * WEST)
     beside = Q(room=meeting.room, join_at__isnull=False) & around if meeting.room else NOTHING
-    rows = {row.pk: row for row in group.rows(Q(pk=meeting.pk) | beside, None)}
+    rows = {row.pk: row for row in group.rows(Q(pk=meeting.pk), None, beside=[beside])}
     row = rows.pop(meeting.pk)
     standing = Standing(group.members[owner.pk].participation, group.default, group.terms(owner.pk))
     decision = group.decide(row, standing.terms, now)
@@ -339,4 +351,4 @@ def _of(user: User) -> Q:
 
 
 def _rooms_of(user: User) -> Q:
-    return Q(room__in=Meeting.objects.filter(connection__owner=user).exclude(room="").values("room"))
+    return in_rooms(Meeting.objects.filter(connection__owner=user).exclude(room="").values("room"))

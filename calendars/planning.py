@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import connection as database
-from django.db.models import Aggregate, DateTimeField, JSONField, OuterRef, Q, Subquery, TextField, Value
+from django.db.models import Aggregate, DateTimeField, JSONField, OuterRef, Q, QuerySet, Subquery, TextField, Value
 from django.db.models.functions import Coalesce, JSONObject
 
 from calendars import policy
@@ -43,6 +43,7 @@ from sally.models import Organization, User
 COVERED = "covered"  # beside the reasons: another meeting sends Sally into the same room
 # All-day meetings are stored as days of UTC; in their owner's zone they may end so much later, or begin earlier.
 WEST, EAST = timedelta(hours=12), timedelta(hours=14)
+EVERYTHING = ~Q(pk__in=[])  # an empty Q would be nothing beside another: Q() | other is other
 _NO_PLACE = Value(datetime(1, 1, 1, tzinfo=UTC), output_field=DateTimeField())
 
 
@@ -241,21 +242,32 @@ class Group:
         return terms_of(member.participation, self.default) if member and member.active else None
 
     def rows(
-        self, which: Q, now: datetime | None, until: datetime | None = None, *, with_past: bool = False
+        self,
+        which: Q,
+        now: datetime | None,
+        until: datetime | None = None,
+        *,
+        beside: Sequence[Q] = (),
+        with_past: bool = False,
     ) -> list[Row]:
-        """Which meetings there are of these that are not over ``now``, and begin before ``until``. One statement.
+        """What ``which`` or one of ``beside`` finds of these, is not over ``now``, and begins before ``until``.
 
-        ``with_past``: also those that are over, in rooms that are in use now: they may be what sent Sally there.
+        ``with_past``: also those that are over, in rooms that are in use now: they may be what sent Sally there. One
+        statement.
         """
-        found = Meeting.objects.filter(self.meetings, which)
-        if now:
-            lasting = Q(end__gt=now - WEST)
-            in_use = Meeting.objects.filter(self.meetings, lasting, start__lt=now + EAST).exclude(room="")
-            found = found.filter(lasting | Q(room__in=in_use.values("room")) if with_past else lasting)
+        lasting = Q(end__gt=now - WEST) if now else Q()
+        own = Meeting.objects.filter(self.meetings)
+        # Of anybody's beside: joined with all people first, every room would be looked up once for each of them.
+        found = [own.filter(lasting, which), *(Meeting.objects.filter(lasting, one) for one in beside)]
+        meetings = own.filter(pk__in=_any_of(found)) if beside else found[0]
+        if now and with_past:
+            in_use = meetings.filter(start__lt=now + EAST).values("room")
+            past = Meeting.objects.filter(in_rooms(in_use), end__lte=now - WEST)
+            meetings = own.filter(pk__in=_any_of([*found, past]))
         if until:
-            found = found.filter(start__lt=until)
-        found = found.alias(uid=uid_of_meeting()).annotate(this=_said(whole=False), series=_said(whole=True))
-        rows = (Row(*row) for row in found.order_by("pk").values_list(*_COLUMNS))
+            meetings = meetings.filter(start__lt=until)
+        meetings = meetings.alias(uid=uid_of_meeting()).annotate(this=_said(whole=False), series=_said(whole=True))
+        rows = (Row(*row) for row in meetings.order_by("pk").values_list(*_COLUMNS))
         return [row for row in rows if with_past or self._lasts(row, now)]
 
     def _lasts(self, row: Row, now: datetime | None) -> bool:
@@ -296,8 +308,8 @@ class Group:
         ``rooms``: also of these, as where one was left. Two statements.
         """
         concerned = Meeting.objects.filter(self.meetings, which).exclude(room="")
-        shared = Q(room__in=concerned.values("room")) | Q(room__in=sorted(set(rooms) - {""}))
-        rows = self.rows(which | shared, now, with_past=True)
+        shared = [in_rooms(concerned.values("room")), in_rooms(sorted(set(rooms) - {""}))]
+        rows = self.rows(which, now, beside=() if which == EVERYTHING else shared, with_past=True)
         plans = self.plans(rows)
         changed = (row for row in rows if plans[row.pk] != row.stored and self._lasts(row, now))
         return _write({row.pk: plans[row.pk] for row in changed}, now)
@@ -320,6 +332,17 @@ class Group:
         start, end = row.span(self.members[row.owner].zone)
         room = row.room or f"meeting {row.pk}"  # one without a key is nobody else's
         return Candidate(row.pk, row.owner, room, start, end, join_at, row.is_organizer, reason is Reason.ASKED)
+
+
+def in_rooms(rooms: Any) -> Q:
+    """Said twice that a room has a name: it is what lets the index of rooms be used."""
+    return ~Q(room="") & Q(room__in=rooms)
+
+
+def _any_of(found: Sequence[QuerySet[Meeting]]) -> QuerySet[Meeting, Any]:
+    """Each looked up by its own index; to an OR of them PostgreSQL answers by reading the whole table."""
+    first, *others = (one.order_by().values("pk") for one in found)
+    return first.union(*others) if others else first
 
 
 def domains_of(listed: Sequence[str]) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -10,9 +11,11 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 from django.db import connection as database
+from django.db.models import CharField, Q, Value
+from django.db.models.functions import Cast, Concat
 from django.test.utils import CaptureQueriesContext
 
-from calendars import attendance, retention
+from calendars import attendance, planning, retention
 from calendars.attendance import Said
 from calendars.models import Meeting, Override
 from calendars.policy import Reason, Rule
@@ -520,11 +523,28 @@ class TestPrice:
         assert len(statements(lambda: attendance.people_changed([quay], NOW))) == 4
         assert Meeting.objects.filter(decision="not_listed").count() == number
 
-    def test_an_explanation_takes_three(self, alice: User, hers: CalendarConnection) -> None:
+    def test_to_plan_a_few_anew_nobody_reads_the_meetings_of_everybody(
+        self, alice: User, charlie: User, hers: CalendarConnection
+    ) -> None:
+        for number in range(100):
+            self.many(calendar(charlie, f"c{number}@harbour.example"), 200)
+        Meeting.objects.update(room=Concat(Value("zoom:9"), Cast("pk", CharField())))
+        one = meeting(hers, "1", NINE, **ZOOM | {"room": "zoom:2"})
+        joins(alice)
+        with database.cursor() as cursor:
+            cursor.execute("ANALYZE")
+            group = planning.Group.of(planning.home_of(alice))
+            [reading] = statements(lambda: group.replan(Q(pk__in=[one.pk]), NOW, rooms=["zoom:3"]))
+            cursor.execute(f"{'EXPLAIN' if database.vendor == 'postgresql' else 'EXPLAIN QUERY PLAN'} {reading}")
+            steps = "\n".join(str(row[-1]) for row in cursor.fetchall())
+        assert "meeting_room" in steps
+        assert not re.search(r"Seq Scan on calendars_meeting|SCAN calendars_meeting", steps), steps
+
+    def test_an_explanation_takes_at_most_four(self, alice: User, hers: CalendarConnection) -> None:
         one = online(hers, "1")
         joins(alice)
         one = Meeting.objects.select_related("connection__owner").get()
-        assert len(statements(lambda: attendance.explain(one, NOW))) <= 5
+        assert len(statements(lambda: attendance.explain(one, NOW))) <= 4
         assert attendance.explain(one, NOW).decision.reason is Reason.ALL
         assert attendance.explain(one, NINE + timedelta(hours=1)).decision.reason is Reason.OVER
 
