@@ -222,7 +222,8 @@ def people_changed(homes: Iterable[Home], now: datetime) -> int:
 
 def replan_all(now: datetime) -> int:
     """Every plan, as after a change of the services that Sally can join; how many changed."""
-    return people_changed([*Organization.objects.all(), *User.objects.filter(organization=None)], now)
+    alone = User.objects.filter(organization=None, participation__isnull=False)
+    return people_changed([*Organization.objects.all(), *alone], now)
 
 
 # -- asking what would be --------------------------------------------------------------------------------------------
@@ -330,14 +331,16 @@ class Explanation:
 
 
 def explain(meeting: Meeting, now: datetime) -> Explanation:
-    """Of the meeting's owner; at most four statements."""
+    """Of the meeting's owner; at most four statements. Raises ``Meeting.DoesNotExist`` where it is just gone."""
     owner = meeting.connection.owner
     group = Group.of(home_of(owner))
     # All-day meetings are stored as days of UTC, and are others in the zones of their owners.
     around = Q(start__lt=meeting.end + 2 * WEST, end__gt=meeting.start - 2 * WEST)
     beside = Q(room=meeting.room, join_at__isnull=False) & around if meeting.room else NOTHING
     rows = {row.pk: row for row in group.rows(Q(pk=meeting.pk), None, beside=[beside])}
-    row = rows.pop(meeting.pk)
+    row = rows.pop(meeting.pk, None)
+    if row is None:
+        raise Meeting.DoesNotExist
     standing = Standing(group.members[owner.pk].participation, group.default, group.terms(owner.pk))
     decision = group.decide(row, standing.terms, now)
     this, series = (Said(one["choice"], one["lead"]) if one else Said() for one in (row.this, row.series))

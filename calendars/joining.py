@@ -157,14 +157,19 @@ _IS_COLLEAGUES = Q(sender__connection__owner__organization=F("connection__owner_
 def with_senders(meetings: MeetingQuerySet) -> MeetingQuerySet:
     """With what may be told of the meetings that send Sally into their rooms, for ``verdict_on``."""
     told = {
-        "sent_at": "sender__join_at",
         "sent_by_organizer": "sender__is_organizer",
         "sent_because": "sender__decision",
         "sent_by_name": "sender__connection__owner__name",
         "sent_by_email": "sender__connection__owner__email",
     }
-    columns = {name: Case(When(_IS_OWN | _IS_COLLEAGUES, then=path)) for name, path in told.items()}
-    return meetings.annotate(sent_subject=Case(When(_IS_OWN, then="sender__subject")), **columns)
+    # That a colleague has a private appointment is theirs alone, also where they asked for her.
+    may_be_told = _IS_OWN | (_IS_COLLEAGUES & Q(sender__private=False))
+    columns = {name: Case(When(may_be_told, then=path)) for name, path in told.items()}
+    return meetings.annotate(
+        sent_at=Case(When(_IS_OWN | _IS_COLLEAGUES, then="sender__join_at")),
+        sent_subject=Case(When(_IS_OWN, then="sender__subject")),
+        **columns,
+    )
 
 
 @dataclass(frozen=True)
@@ -211,4 +216,6 @@ def all_the_same(other: Meeting, owner: User) -> str:
     if person == owner:
         subject = other.subject or _("(no subject)")
         return _("She comes all the same, with your other meeting “%(subject)s”.") % {"subject": subject}
+    if other.private:
+        return _("Somebody else of your organization sends her all the same.")
     return _("%(name)s sends her all the same.") % {"name": person.get_short_name()}

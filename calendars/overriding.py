@@ -49,12 +49,12 @@ class OverrideForm(forms.Form):
 
 def form_for(meeting: Meeting, explanation: Explanation) -> OverrideForm:
     """With what counts of all that was said: about this one meeting, or else about its series."""
-    this = explanation.this
-    by_series = this == Said() and explanation.series != Said()
-    said = explanation.series if by_series else this
+    this, series = explanation.this, explanation.series if meeting.in_series else Said()
+    by_series = this == Said() and series != Said()
+    lead = series.lead if this.lead is None else this.lead
     initial = {
-        "choice": said.choice or Choice.FOLLOW,
-        "lead": "" if said.lead is None else said.lead,
+        "choice": this.choice or series.choice or Choice.FOLLOW,
+        "lead": "" if lead is None else lead,
         "series": "series" if by_series else "",
     }
     form = OverrideForm(initial=initial, usual=explanation.terms.lead if explanation.terms else USUAL)

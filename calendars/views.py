@@ -10,7 +10,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import BadRequest
 from django.db.models import F
-from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotModified
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import get_language
@@ -114,13 +114,17 @@ def meeting(request: HttpRequest, user: User, pk: int) -> HttpResponse:
     start, end = found.span(user.zone)
     over = end <= now and start < now
     verdict = _verdict(found, now)
+    try:
+        explanation = attendance.explain(found, now)
+    except Meeting.DoesNotExist:
+        raise Http404 from None
     done = Done.read(request.GET.get(overriding.PARAMETER, ""))
     context = {
         "meeting": found,
         "day": start.astimezone(user.zone).date(),
         "over": over,
         "when": when(found.place, user.zone),
-        "sally": overriding.card_of(found, verdict, attendance.explain(found, now), over=over),
+        "sally": overriding.card_of(found, verdict, explanation, over=over),
         "notice": overriding.notice_of(done, found, verdict, user.zone) if done and done.meeting == pk else None,
         "history": history_of(found, user.zone),
         "stored": stored_of(found),

@@ -211,8 +211,9 @@ def _database() -> dict[str, Any]:
         # django-q's ORM broker closes old connections before every operation: without persistent ones it
         # reconnects each time.
         database |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
-        # Seconds; otherwise a host that does not answer keeps /readyz, and every page, waiting for minutes.
-        database["OPTIONS"] = {"connect_timeout": 5} | database.get("OPTIONS", {})
+        # Seconds; otherwise a host that does not answer keeps /readyz, and every page, waiting for minutes. Compiling a
+        # statement (jit) costs more than any of ours takes.
+        database["OPTIONS"] = {"connect_timeout": 5, "options": "-c jit=off"} | database.get("OPTIONS", {})
         # Two runs of the tests at once must not share a database.
         database["TEST"] = {"NAME": f"test_{database['NAME']}_{os.getpid()}"}
     else:

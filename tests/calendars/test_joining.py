@@ -216,6 +216,20 @@ class TestWhoSendsHer:
         confirm(bob, NOW, lead=-5)
         assert said_of(own) == ("Sally joins at 09:55", "sent by Bob, who has her first")
 
+    def test_of_a_colleagues_private_appointment_not_even_whose_it_is(
+        self, as_alice: Client, alice: User, bob: User
+    ) -> None:
+        own = self.pair(alice, bob, private=True)
+        theirs = Meeting.objects.get(connection__owner=bob)
+        confirm(alice, NOW)
+        confirm(bob, NOW)
+        attendance.decide_for(bob, theirs, choice="join", lead=None, whole_series=False, now=NOW)
+        assert said_of(own) == ("Sally joins at 09:59", "somebody else of your organization sends her")
+        confirm(alice, NOW, rule="never")
+        page = text_of(as_alice.get(f"/meetings/{own.pk}/").content)
+        assert "Somebody else of your organization sends her all the same." in page
+        assert "Bob" not in page
+
     def test_one_without_a_name_by_their_address(self, alice: User, bob: User) -> None:
         User.objects.filter(pk=bob.pk).update(name="")
         own = self.pair(alice, bob)

@@ -174,6 +174,15 @@ class TestASeries:
         checked = re.findall(r'<input type="radio" name="(\w+)" value="(\w*)"[^>]*checked', response.content.decode())
         assert checked == [("choice", "skip"), ("series", "series")]
 
+    def test_a_lead_of_ones_own_leaves_what_the_series_says(self, as_alice: Client, series: list[Meeting]) -> None:
+        say(as_alice, series[0], choice="skip", lead="", series="series")
+        owner = series[0].connection.owner
+        attendance.decide_for(owner, series[0], choice="", lead=5, whole_series=False, now=NOW)
+        page = as_alice.get(f"/meetings/{series[0].pk}/").content.decode()
+        checked = re.findall(r'<input type="radio" name="(\w+)" value="(\w*)"[^>]*checked', page)
+        assert checked == [("choice", "skip"), ("series", "")]
+        assert '<option value="5" selected>' in page
+
     def test_or_one_of_it_alone(self, as_alice: Client, series: list[Meeting]) -> None:
         response = say(as_alice, series[0], choice="skip", lead="", series="")
         assert reasons() == ["refused", "all"]

@@ -47,7 +47,7 @@ def first_then(reached: threading.Event, *works: Callable[[], Any]) -> None:
     """The first comes as far as ``reached``, then the second begins; neither may fail."""
 
     def second() -> None:
-        assert reached.wait(10)
+        assert reached.wait(60)
         works[1]()
 
     assert at_once(works[0], second) == []
