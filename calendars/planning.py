@@ -267,7 +267,9 @@ class Group:
         if until:
             meetings = meetings.filter(start__lt=until)
         meetings = meetings.alias(uid=uid_of_meeting()).annotate(this=_said(whole=False), series=_said(whole=True))
-        rows = (Row(*row) for row in meetings.order_by("pk").values_list(*_COLUMNS))
+        read = (Row(*row) for row in meetings.order_by("pk").values_list(*_COLUMNS))
+        # Whoever came since the people were read has their plans made by what brought them.
+        rows = (row for row in read if row.owner in self.members)
         return [row for row in rows if with_past or self._lasts(row, now)]
 
     def _lasts(self, row: Row, now: datetime | None) -> bool:
@@ -303,9 +305,7 @@ class Group:
     def replan(self, which: Q, now: datetime, *, rooms: Iterable[str] = ()) -> int:
         """Store the plans of ``which`` meetings and of those that share a room with them; how many were changed.
 
-        What is over keeps the plan that it had.
-
-        ``rooms``: also of these, as where one was left. Two statements.
+        What is over keeps the plan that it had. ``rooms``: also of these, as where one was left. Two statements.
         """
         concerned = Meeting.objects.filter(self.meetings, which).exclude(room="")
         shared = [in_rooms(concerned.values("room")), in_rooms(sorted(set(rooms) - {""}))]

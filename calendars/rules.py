@@ -75,9 +75,7 @@ def _internal(organization: Organization | None) -> str:
         return _("You belong to no organization here, so there is no whitelist: only meetings without anybody else.")
     domains = organization.internal_domains
     if not domains:
-        return _(
-            "Your organization's whitelist is still empty, so nobody else counts as internal. Its admins fill it."
-        )
+        return _("Your organization's whitelist is still empty, so nobody else counts as internal. Its admins fill it.")
     if len(domains) > _MOST_NAMED:
         text = ngettext(
             "The address of everybody who takes part is on your organization's whitelist (%(count)s domain).",

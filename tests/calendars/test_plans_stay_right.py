@@ -11,6 +11,7 @@ import time_machine
 
 from calendars import attendance
 from calendars.models import Meeting
+from calendars.planning import EVERYTHING, Group
 from integrations.events import Attendee, Response
 from sally.models import Organization, User
 from tests.calendars.test_overrides_survive import NOW, connect, hours, online, plan, run
@@ -101,3 +102,15 @@ def test_a_meeting_under_way_does_not_change_places_with_one_that_is_over(alice:
     client.put(online("under way", -1.5, 120, subject="Another"))
     run(connection, client)
     assert [plan(id)[0] for id in ("bob's", "under way", "next")] == ["all", "covered", "all"]
+
+
+def test_somebody_who_joined_the_organization_just_now_stops_nobody(
+    alice: User, charlie: User, quay: Organization
+) -> None:
+    """Between the reading of people and of meetings."""
+    attendance.save_terms(alice, {"rule": "all"}, LONG_AGO)
+    run(connect(alice), MemoryClient(online("a", 5)))
+    run(connect(charlie), MemoryClient(online("b", 6)))
+    group = Group.of(quay)
+    User.objects.filter(pk=charlie.pk).update(organization=quay)
+    assert [row.owner for row in group.rows(EVERYTHING, NOW)] == [alice.pk]
