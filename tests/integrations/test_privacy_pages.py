@@ -23,7 +23,8 @@ from django.utils import timezone
 from django.utils.functional import lazy
 from django.utils.translation import get_language
 
-from calendars.models import Change, LookedAt, Meeting, Override, Participation
+from calendars import attendance
+from calendars.models import Change, LookedAt, Meeting, Override
 from integrations.models import AccessRecord, ApprovalRequest, CalendarConnection, PasswordTrial
 from sally import stored
 from sally.models import User
@@ -51,8 +52,8 @@ def fill(user: User) -> World:
         owner=user, connection=world.connection, account=world.connection.account_email, at=NOW, last_at=NOW,
         method="GET", endpoint="calendarView", why="schedule", status=200,
     )  # fmt: skip
-    Participation.objects.create(user=user, rule="all")
     Override.objects.create(user=user, uid="a series", whole_series=True, choice="skip")
+    attendance.save_terms(user, {"rule": "all"}, NOW)
     return world
 
 
