@@ -265,14 +265,17 @@ class TestWhatTheUserReads:
             ({"failures": 1, "last_error": "KEYS", "last_error_kind": "OperatorProblem"}, "KEYS"),
             ({"status": Status.NEEDS_ATTENTION, "last_error": "X", "last_error_kind": "ReconnectNeeded"}, "X"),
             ({"attempts": MOST_ATTEMPTS}, "INTERNAL"),
-            ({"next_sync_at": timezone.now() - timedelta(minutes=11)}, "LATE"),
-            ({"next_sync_at": timezone.now() - timedelta(minutes=2)}, None),
         ],
     )
     def test_a_state_that_is_not_well_has_its_words(
         self, alice: User, fields: dict[str, object], code: str | None
     ) -> None:
         row = make(alice, **({"next_sync_at": timezone.now() + timedelta(minutes=3)} | fields))
+        assert (row.problem and row.problem.code) == code
+
+    @pytest.mark.parametrize(("minutes", "code"), [(11, "LATE"), (2, None)])
+    def test_one_that_should_have_been_read_long_ago_is_late(self, alice: User, minutes: int, code: str | None) -> None:
+        row = make(alice, next_sync_at=timezone.now() - timedelta(minutes=minutes))
         assert (row.problem and row.problem.code) == code
 
     def test_who_may_be_killing_its_workers_is_not_said_to_be_syncing(self, alice: User) -> None:
