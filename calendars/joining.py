@@ -135,8 +135,10 @@ class _Moment:
         if join_at <= self.now and not self.over:
             return _("Sally joins now")
         at = join_at.astimezone(self.zone)
-        words = {"day": date_format(at, "DATE_FORMAT"), "time": date_format(at, "TIME_FORMAT")}
+        words = {"time": date_format(at, "TIME_FORMAT")}
         same_day = at.date() == self.begin.astimezone(self.zone).date()
+        if not same_day:
+            words["day"] = date_format(at, "DATE_FORMAT")
         if self.over:
             text = _("Sally was to join at %(time)s") if same_day else _("Sally was to join on %(day)s at %(time)s")
         else:
