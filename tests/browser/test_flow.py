@@ -73,8 +73,8 @@ def test_from_click_to_meetings_and_out_again(door: Door, alice: User, microsoft
         "POST", f"mailboxes/{INES}/events",
         json={"subject": "Fresh from Outlook"} | soon(),
     )  # fmt: skip
-    page.get_by_role("button", name=words["sync"]).click()
-    page.wait_for_timeout(300)
+    with page.expect_response(re.compile("/sync/$")):
+        page.get_by_role("button", name=words["sync"]).click()
     assert work_off_the_queue() == 1
     expect(page.locator("dd").nth(2)).to_have_text(str(connection.meeting_count + 1), timeout=10_000)
     person.open("/meetings/")
