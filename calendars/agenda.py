@@ -137,17 +137,15 @@ def page_of(
     shown = list(with_senders(rows).order_by(*order)[: MOST_OF_A_DAY + PAGE_SIZE])
     marks = _marks(shown, since, zone)
     accounts = names_of(connections) if len(connections) > 1 else {}
-    entries = sorted(
-        (
-            replace(
-                _entry(one, first, now, zone, organization),
-                marks=marks.get(one.pk, ()),
-                account=accounts.get(one.connection_id, ""),
-            )
-            for one in shown
-        ),
-        key=lambda entry: (entry.day, not entry.meeting.all_day, entry.meeting.start, entry.meeting.pk),
-    )
+    entries = [
+        replace(
+            _entry(one, first, now, zone, organization),
+            marks=marks.get(one.pk, ()),
+            account=accounts.get(one.connection_id, ""),
+        )
+        for one in shown
+    ]
+    entries.sort(key=lambda one: (one.day, not one.meeting.all_day, one.meeting.start, one.meeting.pk))
     days = [_day_of(day, today, now, list(group)) for day, group in groupby(entries, key=lambda entry: entry.day)]
     if connections and first == today and not wish.narrowed and not (days and days[0].is_today):
         days.insert(0, Day(today, is_today=True))

@@ -1,4 +1,4 @@
-"""What people and admins set and decide about Sally's joining, what that would change, and the words' reasons."""
+"""What people and admins set and decide about Sally's joining, what that would change, and how it came about."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Standing:
 
     @property
     def locked(self) -> bool:
-        return bool(self.default and self.default.locked and self.default.rule)
+        return self.default is not None and self.default.binds
 
     @property
     def follows_organization(self) -> bool:

@@ -134,7 +134,7 @@ def terms_of(participation: Participation | None, default: OrganizationParticipa
     """What counts for somebody; None before they confirmed a rule, and while they follow a default that is none."""
     if participation is None:
         return None
-    is_locked = default is not None and default.locked and bool(default.rule)
+    is_locked = default is not None and default.binds
     ruled = default if default and (is_locked or not participation.rule) else participation
     if not ruled.rule:
         return None

@@ -99,6 +99,11 @@ class OrganizationParticipation(Settings):
     def __str__(self) -> str:
         return f"participation of organization {self.pk}"
 
+    @property
+    def binds(self) -> bool:
+        """A lock without a rule locks nothing."""
+        return self.locked and bool(self.rule)
+
 
 class OverrideQuerySet(models.QuerySet["Override"]):
     def outdated(self, before: datetime) -> OverrideQuerySet:
